@@ -1,0 +1,46 @@
+"""The planner: numbers in, certified plan out. Needs numpy and highspy alone.
+
+Knows no database, clock, file or network. Units: kWh per slot at the AC bus for flows, kWh stored,
+kW for ratings, currency per kWh, UTC. The interface is ``Planner(site).plan(horizon, soc_kwh)``.
+"""
+
+from mpc.errors import (
+    HorizonError,
+    InputError,
+    PlanError,
+    SchemaError,
+    SiteError,
+    SolverError,
+    StateError,
+    TariffError,
+)
+from mpc.flows import Violation
+from mpc.horizon import Horizon
+from mpc.plan import Plan
+from mpc.planner import Planner
+from mpc.problem import terminal_curve
+from mpc.site import Battery, Grid, Site
+from mpc.tariff import PriceEntry, Tariff
+from mpc.terminal import TerminalCurve
+
+__all__ = [
+    "Battery",
+    "Grid",
+    "Horizon",
+    "HorizonError",
+    "InputError",
+    "Plan",
+    "PlanError",
+    "Planner",
+    "PriceEntry",
+    "SchemaError",
+    "Site",
+    "SiteError",
+    "SolverError",
+    "StateError",
+    "Tariff",
+    "TariffError",
+    "TerminalCurve",
+    "Violation",
+    "terminal_curve",
+]

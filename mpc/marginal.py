@@ -1,0 +1,122 @@
+"""One-sided energy values: what the next and the last stored kWh are worth.
+
+The dual of the state-of-charge balance is one slope of the value function; at a kink there is an
+interval of slopes. With ``f`` the cost of slot t+1 as a function of net battery energy, the value
+function at the end of slot t is ``V[t] = f (+) (V[t+1] + bounds)`` (infimal convolution), and at an
+optimal split its slopes are those that both parts have (Rockafellar, Convex Analysis, thm 16.4):
+
+    slopes(V[t]) at soc[t] = slopes(f) at the planned flow  and  slopes(V[t+1] + bounds) at soc[t+1]
+                                                                                        (E1)
+
+``slopes(f)`` follows from the planned flows: a flow strictly between its bounds pins the value of
+energy at its price, a flow at a bound leaves one side open. A bound on soc opens one side too: at
+the minimum the last kWh, at the maximum the next kWh, can be worth anything. The result is
+the interval [energy_value_up, energy_value_down], widened to hold the dual itself, which at a bound
+is the worth within the slot: the next kWh into a full battery only saves charging in that slot.
+A side that stays open keeps the dual. Valid for one storage without binaries; where directions were
+fixed, both values are the dual.
+"""
+
+import numpy as np
+
+from mpc.arrays import F64
+from mpc.flows import ENERGY_TOLERANCE_KWH, Flows
+from mpc.problem import Problem
+
+__all__ = ["energy_values"]
+
+
+def energy_values(problem: Problem, flows: Flows, dual_value: F64) -> tuple[F64, F64]:
+    """Return (energy_value_up, energy_value_down), (T,) currency per stored kWh.
+
+    Args:
+        problem: the problem the flows solve.
+        flows: optimal flows.
+        dual_value: (T,) minus the duals of the state-of-charge balance (M1).
+    """
+    low, high = _slot_interval(problem, flows, *_bus_interval(problem, flows))
+    up, down = problem.terminal.marginal(float(flows.soc[-1]))
+    after_low, after_high = _backward(problem, flows, low, high, (up, down))
+    slack = 1e-9 * (1.0 + np.abs(dual_value))
+    after_low = np.where(np.isfinite(after_low), after_low, dual_value)
+    after_high = np.where(np.isfinite(after_high), after_high, dual_value)
+    crossed = after_low > after_high + slack
+    after_low = np.where(crossed, dual_value, np.minimum(after_low, after_high))
+    after_high = np.where(crossed, dual_value, after_high)
+    low_value = np.where(after_low > dual_value + slack, dual_value, after_low)
+    high_value = np.where(after_high < dual_value - slack, dual_value, after_high)
+    return low_value, high_value
+
+
+def _bus_interval(problem: Problem, flows: Flows) -> tuple[F64, F64]:
+    """Return the range of the marginal price of energy at the house's bus, (T,) each.
+
+    A source in use prices the bus at its cost or above, one with room left at its cost or below;
+    a sink (export, curtailment) the other way round.
+    """
+    tol = ENERGY_TOLERANCE_KWH
+    soft_price = problem.import_price + problem.site.planning_import_price_per_kwh
+    soft = np.minimum(problem.import_soft, problem.import_max)
+    over = problem.import_price + problem.penalty_per_kwh
+    low = np.where(flows.imports > tol, problem.import_price, -np.inf)
+    high = np.where(flows.imports < soft - tol, problem.import_price, np.inf)
+    low = np.where(flows.imports > soft + tol, np.maximum(low, soft_price), low)
+    high = np.where(
+        (flows.imports >= soft - tol) & (flows.imports < problem.import_max - tol), soft_price, high
+    )
+    low = np.where(flows.imports > problem.import_max + tol, np.maximum(low, over), low)
+    high = np.where(flows.imports >= problem.import_max - tol, np.minimum(high, over), high)
+    can_export = flows.exports < problem.export_max - tol
+    low = np.where(can_export, np.maximum(low, problem.export_price), low)
+    high = np.where(flows.exports > tol, np.minimum(high, problem.export_price), high)
+    spill = problem.export_price - problem.penalty_per_kwh
+    low = np.where(can_export, low, np.maximum(low, spill))
+    high = np.where(flows.exports > problem.export_max + tol, np.minimum(high, spill), high)
+    can_curtail = flows.curtail < problem.curtail_max - tol
+    low = np.where(can_curtail, np.maximum(low, 0.0), low)
+    high = np.where(flows.curtail > tol, np.minimum(high, 0.0), high)
+    return low, high
+
+
+def _slot_interval(problem: Problem, flows: Flows, low: F64, high: F64) -> tuple[F64, F64]:
+    """Return the range of energy values for which the planned battery flow is best, (T,) each."""
+    tol, battery = ENERGY_TOLERANCE_KWH, problem.site.battery
+    eta_c, eta_d = battery.charge_efficiency, battery.discharge_efficiency
+    wear = battery.wear_cost_per_kwh
+    serve = np.maximum(problem.net, 0.0)
+    margin = problem.site.export_margin_per_kwh
+    more_costs = wear + np.where(flows.discharge >= serve - tol, margin, 0.0)
+    less_saves = wear + np.where(flows.discharge > serve + tol, margin, 0.0)
+    value_low, value_high = np.full(low.size, -np.inf), np.full(low.size, np.inf)
+    charging, discharging = flows.charge > tol, flows.discharge > tol
+    value_low = np.where(charging, low / eta_c, value_low)
+    room = (flows.charge < problem.charge_max - tol) & ~discharging
+    value_high = np.where(room, high / eta_c, value_high)
+    value_high = np.where(discharging, eta_d * (high - less_saves), value_high)
+    power = (flows.discharge < problem.discharge_max - tol) & ~charging
+    value_low = np.where(power, np.maximum(value_low, eta_d * (low - more_costs)), value_low)
+    return value_low, value_high
+
+
+def _backward(
+    problem: Problem, flows: Flows, low: F64, high: F64, last: tuple[float, float]
+) -> tuple[F64, F64]:
+    """Intersect intervals backward in time (E1), opening a side at each bound of soc."""
+    tol = ENERGY_TOLERANCE_KWH
+    at_top = (flows.soc >= problem.soc_max - tol).tolist()
+    at_bottom = (flows.soc <= problem.soc_min + tol).tolist()
+    reserve_price = problem.site.reserve_price_per_kwh
+    missing = (flows.soc < problem.reserve - tol) * reserve_price
+    touching = ((flows.soc <= problem.reserve + tol) & (problem.reserve > 0.0)) * reserve_price
+    next_credit, last_credit = missing.tolist(), touching.tolist()
+    lows, highs = low.tolist(), high.tolist()
+    below, above = last
+    out_low, out_high = [0.0] * low.size, [0.0] * low.size
+    for t in range(low.size - 1, -1, -1):
+        out_low[t] = below = below + next_credit[t]
+        out_high[t] = above = above + last_credit[t]
+        if at_top[t] or lows[t] > below:
+            below = lows[t]
+        if at_bottom[t] or highs[t] < above:
+            above = highs[t]
+    return np.array(out_low), np.array(out_high)

@@ -1,0 +1,173 @@
+"""A plan: what to do in every slot, what stored energy is worth, what it costs, and the proof.
+
+Arrays are (T,), flows in kWh per slot at the AC bus, ``soc_kwh`` at the END of each slot, prices
+and energy values in currency per kWh. Times are UTC.
+
+    objective = bill + wear + penalty - terminal
+"""
+
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mpc.arrays import F64
+from mpc.flows import Violation
+from mpc.horizon import slot_starts
+from mpc.plan_json import dump_plan, load_plan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Plan"]
+
+SERIES = (
+    "import_price",
+    "export_price",
+    "load_kwh",
+    "pv_kwh",
+    "charge_kwh",
+    "discharge_kwh",
+    "import_kwh",
+    "export_kwh",
+    "curtail_kwh",
+    "soc_kwh",
+    "energy_value_up",
+    "energy_value_down",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Plan:
+    """A certified plan over one horizon.
+
+    Attributes:
+        start: UTC start of the first slot.
+        slot_minutes: (T,) length of the slots.
+        soc_start_kwh: stored energy at the start.
+        import_price, export_price, load_kwh, pv_kwh: (T,) the inputs planned with.
+        charge_kwh, discharge_kwh, import_kwh, export_kwh, curtail_kwh: (T,) planned flows.
+        soc_kwh: (T,) stored energy at the end of each slot.
+        energy_value_up: (T,) what the next kWh stored at the slot's end is worth.
+        energy_value_down: (T,) what the last one is worth; at least ``energy_value_up``.
+        bill: cost of import minus revenue of export.
+        wear: cost of discharging.
+        penalty: cost of broken soft limits and of steering options.
+        terminal: worth of the energy left at the end.
+        objective: ``bill + wear + penalty - terminal``, what was minimised.
+        status: "optimal", or "feasible" with a proven ``gap``.
+        gap: money by which a better plan could at most be cheaper; 0 where optimal.
+        violations: soft limits broken, slot by slot, with amount and cost.
+        wear_cost_per_kwh, charge_efficiency, discharge_efficiency: the battery planned for.
+        terminal_curve: (soc_kwh, marginal price) pairs the end was valued with.
+        engine: which engine made the plan.
+        warm: where the next plan of the same planner can start; never saved, no part of the plan.
+    """
+
+    start: datetime
+    slot_minutes: F64
+    soc_start_kwh: float
+    import_price: F64
+    export_price: F64
+    load_kwh: F64
+    pv_kwh: F64
+    charge_kwh: F64
+    discharge_kwh: F64
+    import_kwh: F64
+    export_kwh: F64
+    curtail_kwh: F64
+    soc_kwh: F64
+    energy_value_up: F64
+    energy_value_down: F64
+    bill: float
+    wear: float
+    penalty: float
+    terminal: float
+    objective: float
+    status: str
+    gap: float
+    violations: tuple[Violation, ...]
+    wear_cost_per_kwh: float
+    charge_efficiency: float
+    discharge_efficiency: float
+    terminal_curve: tuple[tuple[float, float], ...]
+    engine: str = "highs"
+    warm: object | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        """Return T, the number of slots."""
+        return int(self.charge_kwh.size)
+
+    @property
+    def energy_value(self) -> F64:
+        """Worth of one more kWh stored at each slot's end: mean of up and down, (T,)."""
+        return 0.5 * (self.energy_value_up + self.energy_value_down)
+
+    @property
+    def net_battery_kwh(self) -> F64:
+        """Charge minus discharge, (T,) kWh, > 0 when charging."""
+        return self.charge_kwh - self.discharge_kwh
+
+    @property
+    def starts(self) -> list[datetime]:
+        """UTC start of every slot."""
+        return slot_starts(self.start, self.slot_minutes)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return the plan as a DataFrame, one row per slot, indexed by UTC slot start.
+
+        Raises:
+            ModuleNotFoundError: where pandas is not installed (extra ``plot``).
+        """
+        import pandas as pd  # noqa: PLC0415 - heavy, and only needed here
+
+        columns = {"slot_minutes": self.slot_minutes}
+        columns |= {name: getattr(self, name) for name in SERIES}
+        columns["energy_value"] = self.energy_value
+        index = pd.DatetimeIndex(self.starts, name="slot_start", tz="UTC")
+        return pd.DataFrame(columns, index=index)
+
+    def to_json(self) -> str:
+        """Return the plan as JSON of schema ``darkstar.plan/1``, floats in full precision."""
+        return dump_plan(self._facts())
+
+    @classmethod
+    def from_json(cls, text: str) -> "Plan":
+        """Read a plan back, equal to the last bit.
+
+        Raises:
+            SchemaError: for another schema, missing or unknown fields, or text that is no JSON.
+        """
+        return cls(**load_plan(text, series=SERIES))
+
+    def explain(self, zone: str = "UTC") -> list[str]:
+        """Return one plain sentence per slot: what, at which price, against which energy value.
+
+        Args:
+            zone: time zone the times are written in, e.g. "Europe/Stockholm".
+        """
+        from mpc.explain import explain_plan  # noqa: PLC0415 - explain reads plans
+
+        return explain_plan(self, zone)
+
+    def _facts(self) -> dict[str, Any]:
+        """Return every field but the warm start."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "warm"}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle facts alone: a warm start belongs to one planner in one process."""
+        return self._facts()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore facts without a warm start."""
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "warm", None)
+
+
+def read_only(array: F64) -> F64:
+    """Return ``array`` locked against writing: a plan does not change."""
+    array = np.ascontiguousarray(array)
+    array.flags.writeable = False
+    return array

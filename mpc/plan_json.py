@@ -1,0 +1,90 @@
+"""Saved plans: JSON of a versioned schema, floats written so that they read back to the last bit.
+
+``repr`` of a float64 is the shortest text that reads back to it, and JSON keeps that text.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from mpc.errors import SchemaError
+from mpc.flows import Violation
+
+SCHEMA = "darkstar.plan/1"
+_ARRAYS = ("slot_minutes",)
+_NUMBERS = (
+    "soc_start_kwh",
+    "bill",
+    "wear",
+    "penalty",
+    "terminal",
+    "objective",
+    "gap",
+    "wear_cost_per_kwh",
+    "charge_efficiency",
+    "discharge_efficiency",
+)
+_TEXTS = ("status", "engine")
+_OTHERS = ("start", "violations", "terminal_curve")
+
+
+def dump_plan(facts: dict[str, Any]) -> str:
+    """Return the JSON text of a plan's fields."""
+    out: dict[str, Any] = {"schema": SCHEMA}
+    for name, value in facts.items():
+        if isinstance(value, np.ndarray):
+            out[name] = value.tolist()
+        elif isinstance(value, datetime):
+            out[name] = value.isoformat()
+        elif name == "violations":
+            out[name] = [v._asdict() for v in value]
+        else:
+            out[name] = value
+    return json.dumps(out, allow_nan=False, separators=(",", ":"))
+
+
+def load_plan(text: str, *, series: tuple[str, ...]) -> dict[str, Any]:
+    """Return the fields of a saved plan.
+
+    Args:
+        text: what ``dump_plan`` wrote.
+        series: names of the (T,) arrays.
+
+    Raises:
+        SchemaError: for another schema, missing or unknown fields, or text that is no JSON.
+    """
+    try:
+        saved = json.loads(text)
+    except json.JSONDecodeError as err:
+        raise SchemaError("plan", f"text that is no JSON ({err})", "a saved plan, whole") from None
+    if not isinstance(saved, dict) or saved.get("schema") != SCHEMA:
+        got = saved.get("schema") if isinstance(saved, dict) else type(saved).__name__
+        raise SchemaError("plan schema", repr(got), f"{SCHEMA!r}; plan again with this version")
+    del saved["schema"]
+    want = {*series, *_ARRAYS, *_NUMBERS, *_TEXTS, *_OTHERS}
+    if set(saved) != want:
+        wrong = sorted(set(saved) ^ want)
+        raise SchemaError("plan fields", f"missing or unknown: {wrong}", "the fields of the schema")
+    try:
+        return _restored(saved, series)
+    except (TypeError, ValueError, KeyError) as err:
+        raise SchemaError("plan fields", f"damaged ({err})", "a saved plan, whole") from None
+
+
+def _restored(saved: dict[str, Any], series: tuple[str, ...]) -> dict[str, Any]:
+    """Turn JSON values back into arrays, times and violations."""
+    out: dict[str, Any] = {name: saved[name] for name in _TEXTS}
+    out |= {name: float(saved[name]) for name in _NUMBERS}
+    for name in (*series, *_ARRAYS):
+        array = np.array(saved[name], dtype=np.float64)
+        array.flags.writeable = False
+        out[name] = array
+    lengths = {name: out[name].shape for name in (*series, *_ARRAYS)}
+    if len(set(lengths.values())) != 1 or out["soc_kwh"].ndim != 1:
+        raise ValueError(f"series of different lengths {lengths}")
+    out["start"] = datetime.fromisoformat(saved["start"]).astimezone(UTC)
+    out["violations"] = tuple(Violation(**v) for v in saved["violations"])
+    out["terminal_curve"] = tuple((float(s), float(p)) for s, p in saved["terminal_curve"])
+    return out

@@ -1,0 +1,227 @@
+"""The planner: numbers in, certified plan out.
+
+    relax   solve the LP; if netting opposite flows does not change its cost, it is the optimum
+    search  otherwise put binaries on the slots that can cheat, and repeat until none does
+    fix     solve the LP with the directions found: flows, duals and cost come from there
+    certify gap = cost of the plan - proven bound, in money
+
+A plan is a pure function of (site, horizon, stored energy, previous plan).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import highspy
+import numpy as np
+
+from mpc.errors import SiteError
+from mpc.exactness import (
+    Directions,
+    Suspects,
+    cheats_in,
+    find_directions,
+    fix_directions,
+    rounded_directions,
+    suspects_of,
+)
+from mpc.flows import Costs, Flows, Violation, cost_of, settle_flows, violations_of
+from mpc.horizon import Horizon
+from mpc.marginal import energy_values
+from mpc.model import HouseModel, Structure, structure_of
+from mpc.plan import Plan, read_only
+from mpc.problem import Problem, make_problem
+from mpc.ring import Ring
+from mpc.site import Site
+from mpc.solver import LpSolver, Solution
+
+__all__ = ["Planner"]
+
+RELATIVE_MONEY = 1e-7
+"""Equality of objectives, times (1 + sum |price * energy|): design.md, "energy_value"."""
+_MAX_ROUNDS = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Warm:
+    """Where the next LP of the same structure can start: a basis and its ring position."""
+
+    structure: Structure
+    basis: highspy.HighsBasis | None
+    first: int
+
+
+class _Answer(NamedTuple):
+    """Flows of a plan, the LP solution they come from, and what they cost."""
+
+    solution: Solution
+    flows: Flows
+    violations: tuple[Violation, ...]
+    costs: Costs
+
+
+class Planner:
+    """Plans one site with HiGHS. Keep one per site and thread: it keeps model and matrix.
+
+    Args:
+        site: the house.
+        max_nodes: nodes a search with binaries visits at most; a search that stops there gives a
+            plan of status "feasible" with its gap. Nodes, not seconds: reproducible.
+    """
+
+    def __init__(self, site: Site, *, max_nodes: int = 200) -> None:
+        if not isinstance(site, Site):
+            raise SiteError("site", repr(site), "an mpc.Site")
+        self.site = site
+        self.max_nodes = max_nodes
+        self._solver = LpSolver()
+        self._model: HouseModel | None = None
+        self._ring: Ring | None = None
+
+    def plan(self, horizon: Horizon, soc_kwh: float, previous: Plan | None = None) -> Plan:
+        """Plan ``horizon`` from ``soc_kwh`` stored.
+
+        Args:
+            horizon: slots, prices, load and PV.
+            soc_kwh: stored energy at the start; outside the battery's window it still plans.
+            previous: an earlier plan of this planner: keeps the HiGHS model and starts from its
+                basis. The cost is the same; among equally cheap plans another may come out.
+
+        Raises:
+            InputError: for a state or limits that do not fit the battery or the horizon.
+            SolverError: where HiGHS fails, which no valid input is known to cause.
+        """
+        problem = make_problem(self.site, horizon, soc_kwh)
+        model = self._model_for(structure_of(problem))
+        tolerance = RELATIVE_MONEY * problem.money_scale
+        suspects = suspects_of(problem)
+        flows = None
+        if problem.start_side == 0:
+            answer, warm = self._relaxed(problem, model, previous)
+            cheats, flows = cheats_in(problem, answer.flows), answer.flows
+            gap = answer.costs.objective - answer.solution.objective
+            if gap <= tolerance and not cheats.grid_charge.any():
+                return _finish(problem, model, answer, 0.0, warm)
+            suspects |= cheats
+        rounded = rounded_directions(problem, suspects, flows)
+        answer, gap = self._search(problem, model, suspects, rounded, tolerance)
+        return _finish(problem, model, answer, gap if gap > tolerance else 0.0, None)
+
+    def _relaxed(
+        self, problem: Problem, model: HouseModel, previous: Plan | None
+    ) -> tuple[_Answer, _Warm]:
+        """Solve the LP without binaries, from the previous plan's basis where that fits."""
+        numbers = model.numbers(problem)
+        warm = previous.warm if previous is not None else None
+        if previous is None or not isinstance(warm, _Warm) or warm.structure != model.structure:
+            solution, first = self._solver.solve(model.matrix, numbers), 0
+        else:
+            ring, first = self._ring_of(model), _ring_position(warm, previous, problem.horizon)
+            placed = ring.place(numbers, first)
+            solution = self._solver.solve(ring.matrix(first), placed, warm.basis)
+            solution = ring.take(solution, first)
+        answer = _priced(problem, model, solution)
+        return answer, _Warm(model.structure, solution.basis, first)
+
+    def _ring_of(self, model: HouseModel) -> Ring:
+        """Return the ring of the kept model, made at the first re-plan."""
+        if self._ring is None:
+            self._ring = Ring(model)
+        return self._ring
+
+    def _model_for(self, structure: Structure) -> HouseModel:
+        """Return the model of a structure, the kept one where it fits."""
+        if self._model is None or self._model.structure != structure:
+            self._model, self._ring = HouseModel(structure), None
+        return self._model
+
+    def _search(
+        self,
+        problem: Problem,
+        model: HouseModel,
+        suspects: Suspects,
+        rounded: Directions,
+        tolerance: float,
+    ) -> tuple[_Answer, float]:
+        """Search directions until no slot cheats; return the best plan and its gap in money."""
+        best = self._directed(problem, model, rounded)
+        bound = -np.inf
+        for _ in range(_MAX_ROUNDS):
+            directions, found = find_directions(
+                problem, model, suspects, max_nodes=self.max_nodes, abs_gap=0.1 * tolerance
+            )
+            bound = max(bound, found)
+            if directions is None:
+                break
+            answer = self._directed(problem, model, directions)
+            cheats = cheats_in(problem, answer.flows)
+            if not cheats.grid_charge.any():
+                best = min(best, answer, key=lambda a: a.costs.objective)
+            more = suspects | cheats
+            if best.costs.objective - bound <= tolerance or len(more) == len(suspects):
+                break
+            suspects = more
+        return best, best.costs.objective - bound
+
+    def _directed(self, problem: Problem, model: HouseModel, directions: Directions) -> _Answer:
+        """Solve the LP with directions fixed."""
+        numbers = model.numbers(problem)
+        fix_directions(problem, model, numbers, directions)
+        return _priced(problem, model, self._solver.solve(model.matrix, numbers))
+
+
+def _priced(problem: Problem, model: HouseModel, solution: Solution) -> _Answer:
+    """Net the flows of a solution and say what they cost."""
+    flows = settle_flows(problem, model, solution.x)
+    violations = violations_of(problem, flows)
+    return _Answer(solution, flows, violations, cost_of(problem, flows, violations))
+
+
+def _ring_position(warm: _Warm, previous: Plan, horizon: Horizon) -> int:
+    """Return where the first slot sits, so that slots shared with ``previous`` keep their place."""
+    minutes = (horizon.start - previous.start).total_seconds() / 60.0
+    edges = np.cumsum(previous.slot_minutes)
+    passed = int(np.searchsorted(edges, minutes - 1e-6, side="left")) + 1 if minutes > 0.0 else 0
+    shares = passed < len(previous) and (passed == 0 or abs(edges[passed - 1] - minutes) < 1e-6)  # noqa: PLR2004
+    return (warm.first + passed) % len(previous) if shares and minutes >= 0.0 else warm.first
+
+
+def _finish(
+    problem: Problem, model: HouseModel, answer: _Answer, gap: float, warm: _Warm | None
+) -> Plan:
+    """Put the plan together."""
+    horizon, battery = problem.horizon, problem.site.battery
+    flows, costs, solution = answer.flows, answer.costs, answer.solution
+    dual_value = -solution.row_dual[model.stored] + 0.0
+    up = down = dual_value
+    if warm is not None:
+        up, down = energy_values(problem, flows, dual_value)
+    return Plan(
+        start=horizon.start,
+        slot_minutes=np.asarray(horizon.slot_minutes),
+        soc_start_kwh=problem.soc_start_kwh,
+        import_price=problem.import_price,
+        export_price=problem.export_price,
+        load_kwh=problem.load,
+        pv_kwh=problem.pv,
+        charge_kwh=read_only(flows.charge),
+        discharge_kwh=read_only(flows.discharge),
+        import_kwh=read_only(flows.imports),
+        export_kwh=read_only(flows.exports),
+        curtail_kwh=read_only(flows.curtail),
+        soc_kwh=read_only(flows.soc),
+        energy_value_up=read_only(up),
+        energy_value_down=read_only(down),
+        bill=costs.bill,
+        wear=costs.wear,
+        penalty=costs.penalty,
+        terminal=costs.terminal,
+        objective=costs.objective,
+        status="feasible" if gap > 0.0 else "optimal",
+        gap=gap,
+        violations=answer.violations,
+        wear_cost_per_kwh=battery.wear_cost_per_kwh,
+        charge_efficiency=battery.charge_efficiency,
+        discharge_efficiency=battery.discharge_efficiency,
+        terminal_curve=problem.terminal.pairs(),
+        warm=warm,
+    )

@@ -1,0 +1,230 @@
+"""One planning problem in plain arrays: site and horizon brought to kWh per slot.
+
+Everything that solves or checks a plan (LP, exactness, marginals, engines) reads this, so each rule
+of the site is turned into numbers once:
+
+    charge_max[t]    = max_charge_kw * h, and
+                       without grid charging: at most the surplus PV - load;
+                       with fuse headroom: at most (max_import_kw - headroom) * h - net load    (Q1)
+    discharge_max[t] = max_discharge_kw * h; without battery export: at most the net load       (Q2)
+    soc bounds       = as given, moved to the nearest reachable value where a bound that changes
+                       from slot to slot asks for more than the battery's power                 (Q3)
+    penalty          = 100 * max(|prices|, wear, terminal prices, 0.1) per kWh over a limit     (Q4)
+
+A start below the minimum (above the maximum) is no reachability matter: ``start_side`` marks it,
+and ``exactness`` keeps the bound at the start until it has been passed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mpc.arrays import F64, per_slot
+from mpc.errors import SiteError, StateError
+from mpc.horizon import Horizon
+from mpc.site import Site, as_limit
+from mpc.terminal import TerminalCurve, follow_on_curve
+
+__all__ = ["Problem", "terminal_curve"]
+
+PENALTY_FACTOR = 100.0
+PENALTY_FLOOR_PER_KWH = 0.1
+CAPACITY_TOLERANCE = 1.05
+"""A sensor may read a few percent above the nameplate; more is a unit mistake."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Problem:
+    """A planning problem; arrays are (T,), flows in kWh per slot at the AC bus.
+
+    Attributes:
+        soc_start_kwh: stored energy at the start.
+        start_side: -1 where the start is below the minimum, +1 above the maximum, else 0.
+        charge_max: most charge (Q1).
+        discharge_max: most discharge (Q2).
+        import_max: hard import limit (elastic, penalised), may be inf.
+        import_soft: soft import limit, may be inf.
+        export_max: export limit (elastic, penalised), may be inf.
+        curtail_max: PV that may be curtailed.
+        soc_min: least stored energy at the end of each slot (Q3).
+        soc_max: most stored energy at the end of each slot (Q3).
+        wanted_min: least stored energy as the site asks for it, (Q3) not applied.
+        wanted_max: most stored energy as the site asks for it.
+        reserve: wished stored energy at the end of each slot, priced.
+        penalty_per_kwh: price of exceeding a limit (Q4).
+        terminal: worth of the energy left.
+    """
+
+    site: Site
+    horizon: Horizon
+    soc_start_kwh: float
+    start_side: int
+    import_price: F64
+    export_price: F64
+    load: F64
+    pv: F64
+    charge_max: F64
+    discharge_max: F64
+    import_max: F64
+    import_soft: F64
+    export_max: F64
+    curtail_max: F64
+    soc_min: F64
+    soc_max: F64
+    wanted_min: F64
+    wanted_max: F64
+    reserve: F64
+    penalty_per_kwh: float
+    terminal: TerminalCurve
+
+    @property
+    def net(self) -> F64:
+        """Load minus PV, (T,) kWh per slot."""
+        return self.load - self.pv
+
+    @property
+    def money_scale(self) -> float:
+        """1 + sum |price * energy|: the size against which money is compared (design)."""
+        price = np.maximum(np.abs(self.import_price), np.abs(self.export_price))
+        energy = self.load + self.pv + np.maximum(self.charge_max, self.discharge_max)
+        return 1.0 + float(price @ energy)
+
+
+def make_problem(site: Site, horizon: Horizon, soc_kwh: float) -> Problem:
+    """Turn site, horizon and stored energy into numbers.
+
+    Raises:
+        SiteError: where a per-slot limit has another length than the horizon.
+        StateError: where the battery cannot hold ``soc_kwh``.
+    """
+    battery, slots, hours = site.battery, len(horizon), horizon.slot_hours
+    soc = _checked_soc(soc_kwh, battery.capacity_kwh)
+    net = horizon.net_load_kwh
+    import_max = per_slot("grid.max_import_kw", as_limit(site.grid.max_import_kw), slots, SiteError)
+    import_max = import_max * hours
+    export_max = per_slot("grid.max_export_kw", as_limit(site.grid.max_export_kw), slots, SiteError)
+    charge_max, discharge_max = _battery_power(site, net, import_max, hours)
+    low = per_slot("battery.min_soc_kwh", as_limit(battery.min_soc_kwh), slots, SiteError)
+    high = per_slot("battery.max_soc_kwh", as_limit(battery.max_soc_kwh), slots, SiteError)
+    wanted = low, high
+    side = int(soc > high[0]) - int(soc < low[0])
+    low, high = (low, np.maximum(high, soc)) if side < 0 else (low, high)
+    low, high = (np.minimum(low, soc), high) if side > 0 else (low, high)
+    if np.ptp(low) > 0.0 or np.ptp(high) > 0.0:
+        start = min(max(soc, low[0]), high[0])
+        up = charge_max * battery.charge_efficiency
+        low, high = _reachable(start, low, high, up, discharge_max / battery.discharge_efficiency)
+    terminal = horizon.terminal_value
+    if not isinstance(terminal, TerminalCurve):
+        terminal = terminal_curve(site, horizon)
+    prices = (horizon.import_price, horizon.export_price, terminal.price)
+    base = max(battery.wear_cost_per_kwh, PENALTY_FLOOR_PER_KWH, *(np.abs(p).max() for p in prices))
+    soft = site.planning_import_kw
+    return Problem(
+        site=site,
+        horizon=horizon,
+        soc_start_kwh=soc,
+        start_side=side,
+        import_price=np.asarray(horizon.import_price),
+        export_price=np.asarray(horizon.export_price),
+        load=np.asarray(horizon.load_kwh),
+        pv=np.asarray(horizon.pv_kwh),
+        charge_max=charge_max,
+        discharge_max=discharge_max,
+        import_max=import_max,
+        import_soft=np.full(slots, np.inf)
+        if soft is None
+        else per_slot("site.planning_import_kw", as_limit(soft), slots, SiteError) * hours,
+        export_max=export_max * hours,
+        curtail_max=np.asarray(horizon.pv_kwh) if site.pv_curtailable else np.zeros(slots),
+        soc_min=low,
+        soc_max=high,
+        wanted_min=wanted[0],
+        wanted_max=wanted[1],
+        reserve=per_slot("site.reserve_soc_kwh", as_limit(site.reserve_soc_kwh), slots, SiteError),
+        penalty_per_kwh=PENALTY_FACTOR * float(base),
+        terminal=terminal,
+    )
+
+
+def terminal_curve(site: Site, following: Horizon) -> TerminalCurve:
+    """Return the default terminal curve (T2 of ``terminal``) of a site.
+
+    Args:
+        site: the house.
+        following: the day after the plan's horizon as published or forecast; or the plan's own
+            horizon, whose last 24 h then stand for that day.
+    """
+    battery, slots, hours = site.battery, len(following), following.slot_hours
+    if battery.capacity_kwh == 0.0:
+        return TerminalCurve(np.zeros(1), np.zeros(1))
+    net = following.net_load_kwh
+    grid = per_slot("grid.max_import_kw", as_limit(site.grid.max_import_kw), slots, SiteError)
+    charge, discharge = _battery_power(site, net, grid * hours, hours)
+    day = np.cumsum(hours[::-1])[::-1] <= 24.0 + 1e-9
+    day[-1] = True
+    export_price = np.asarray(following.export_price)[day]
+    low, high = np.min(as_limit(battery.min_soc_kwh)), np.max(as_limit(battery.max_soc_kwh))
+    return follow_on_curve(
+        import_price=np.asarray(following.import_price)[day],
+        export_price=export_price,
+        net_load_kwh=net[day],
+        max_charge_kwh=charge[day],
+        max_discharge_kwh=discharge[day],
+        max_export_price=float(export_price.max()) - site.export_margin_per_kwh
+        if site.allow_battery_export
+        else -np.inf,
+        empty_kwh=float(low),
+        usable_kwh=float(high - low),
+        charge_efficiency=battery.charge_efficiency,
+        discharge_efficiency=battery.discharge_efficiency,
+        wear_cost_per_kwh=battery.wear_cost_per_kwh,
+    )
+
+
+def _checked_soc(soc_kwh: float, capacity_kwh: float) -> float:
+    """Refuse a stored energy that no such battery holds."""
+    try:
+        soc = float(soc_kwh)
+    except (TypeError, ValueError):
+        soc = np.nan
+    if not 0.0 <= soc <= CAPACITY_TOLERANCE * capacity_kwh:
+        raise StateError(
+            "soc_kwh",
+            soc_kwh,
+            f"stored energy in kWh between 0 and capacity_kwh = {capacity_kwh}, not a percent",
+        )
+    return soc
+
+
+def _battery_power(site: Site, net: F64, import_max: F64, hours: F64) -> tuple[F64, F64]:
+    """Return (most charge, most discharge) of every slot, (T,) kWh (Q1, Q2)."""
+    battery, slots = site.battery, hours.size
+    charge = per_slot("battery.max_charge_kw", as_limit(battery.max_charge_kw), slots, SiteError)
+    discharge = per_slot(
+        "battery.max_discharge_kw", as_limit(battery.max_discharge_kw), slots, SiteError
+    )
+    charge, discharge = charge * hours, discharge * hours
+    if not site.allow_grid_charge:
+        charge = np.minimum(charge, np.maximum(-net, 0.0))
+    elif site.fuse_headroom_kw > 0.0:
+        room = import_max - site.fuse_headroom_kw * hours - net
+        charge = np.minimum(charge, np.maximum(room, np.maximum(-net, 0.0)))
+    if not site.allow_battery_export:
+        discharge = np.minimum(discharge, np.maximum(net, 0.0))
+    return charge, discharge
+
+
+def _reachable(start: float, low: F64, high: F64, up: F64, down: F64) -> tuple[F64, F64]:
+    """Move SoC bounds to the nearest values the battery's power can reach (Q3).
+
+    The states reachable at the end of a slot form an interval; where the wished window misses it,
+    the window becomes the interval's nearest end, so that the bounds always admit a plan.
+    """
+    low, high = low.copy(), high.copy()
+    bottom = top = start
+    for t in range(low.size):
+        bottom, top = max(bottom - down[t], 0.0), top + up[t]
+        low[t], high[t] = min(low[t], top), max(high[t], bottom)
+        bottom, top = max(bottom, low[t]), min(top, high[t])
+    return low, high

@@ -1,0 +1,164 @@
+"""What the energy left at the end of the horizon is worth.
+
+A terminal value is a concave piecewise-linear curve of stored energy, written as its marginal
+price: pairs (soc_kwh, price per stored kWh), each price holding from its soc upward to the next
+pair's; below the first pair its price holds down to 0. Hence
+
+    terminal_value(s) = integral of the marginal price from 0 to s                      (T1)
+
+The default curve looks at 24 h of prices and net load that stand for the day after the horizon. A
+stored kWh serves the load of slot k and saves ``eta_d * (import_price[k] - wear)``, as much of it
+as the slot's net load takes; more is exported at ``eta_d * (best export_price - wear)``. No kWh is
+worth more than what refilling the battery would cost before slot k: the price of the dearest of
+the cheapest earlier slots that fill it. Sorted by value the pieces are non-increasing, floor 0.
+                                                                                        (T2)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mpc.arrays import F64
+from mpc.errors import HorizonError
+
+__all__ = ["TerminalCurve", "TerminalValueLike"]
+
+TerminalValueLike = float | Sequence[tuple[float, float]] | F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TerminalCurve:
+    """Marginal value of stored energy, non-increasing.
+
+    Attributes:
+        soc_kwh: (K,) where each price begins, increasing; the first reaches down to 0.
+        price: (K,) currency per stored kWh, non-increasing.
+    """
+
+    soc_kwh: F64
+    price: F64
+
+    @classmethod
+    def of(cls, value: TerminalValueLike) -> "TerminalCurve":
+        """Check a price, or (soc_kwh, marginal price) pairs, and make the curve.
+
+        Raises:
+            HorizonError: for what is no number, an unsorted curve or one that is not concave.
+        """
+        try:
+            pairs = np.array(value, dtype=np.float64)
+        except (TypeError, ValueError):
+            pairs = np.empty((0, 0))
+        if pairs.ndim == 0:
+            pairs = np.array([[0.0, float(pairs)]])
+        if pairs.ndim != 2 or pairs.shape[1:] != (2,) or pairs.shape[0] == 0:  # noqa: PLR2004
+            raise HorizonError(
+                "terminal_value", repr(value)[:80], "a price, or (soc_kwh, marginal price) pairs"
+            )
+        if not np.isfinite(pairs).all():
+            raise HorizonError("terminal_value", repr(value)[:80], "finite numbers")
+        soc, price = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+        if soc[0] < 0.0 or np.any(np.diff(soc) <= 0.0):
+            raise HorizonError("terminal_value soc_kwh", soc.tolist(), "increasing, 0 or more")
+        if np.any(np.diff(price) > 0.0):
+            raise HorizonError(
+                "terminal_value prices", price.tolist(), "non-increasing: the curve must be concave"
+            )
+        return cls(soc, price)
+
+    def pieces(self, upper_kwh: float) -> tuple[F64, F64]:
+        """Return (length_kwh, price) of the pieces that cover [0, upper_kwh]."""
+        edges = np.append(self.soc_kwh, np.inf)
+        edges[0] = 0.0
+        edges = np.minimum(edges, upper_kwh)
+        length = np.diff(edges)
+        keep = length > 0.0
+        if not keep.any():
+            return np.array([upper_kwh]), self.price[:1]
+        return length[keep], self.price[keep]
+
+    def value(self, soc_kwh: float) -> float:
+        """Return the value of ``soc_kwh`` stored, currency (T1)."""
+        length, price = self.pieces(max(soc_kwh, 0.0))
+        return float(length @ price)
+
+    def marginal(self, soc_kwh: float) -> tuple[float, float]:
+        """Return what the (next, last) stored kWh is worth at ``soc_kwh``."""
+        tolerance = 1e-9 * (1.0 + abs(soc_kwh))
+        after = int(np.searchsorted(self.soc_kwh, soc_kwh + tolerance, side="right")) - 1
+        before = int(np.searchsorted(self.soc_kwh, soc_kwh - tolerance, side="left")) - 1
+        return float(self.price[max(after, 0)]), float(self.price[max(before, 0)])
+
+    def pairs(self) -> tuple[tuple[float, float], ...]:
+        """Return the curve as it is written: (soc_kwh, marginal price) pairs."""
+        return tuple(zip(self.soc_kwh.tolist(), self.price.tolist(), strict=True))
+
+
+def _refill_cap(price: F64, energy_kwh: F64, usable_kwh: float) -> F64:
+    """Return (T,) the dearest price needed to store ``usable_kwh`` before each slot, else inf.
+
+    Args:
+        price: (T,) cost of one more stored kWh in each slot.
+        energy_kwh: (T,) how much each slot can store.
+        usable_kwh: what it takes to fill the battery.
+    """
+    order = np.argsort(price, kind="stable")
+    earlier = order[None, :] < np.arange(price.size)[:, None]
+    filled = np.cumsum(energy_kwh[order] * earlier, axis=1) >= usable_kwh
+    dearest = price[order][np.argmax(filled, axis=1)]
+    return np.where(filled[:, -1], dearest, np.inf)
+
+
+def follow_on_curve(
+    *,
+    import_price: F64,
+    export_price: F64,
+    net_load_kwh: F64,
+    max_charge_kwh: F64,
+    max_discharge_kwh: F64,
+    max_export_price: float,
+    empty_kwh: float,
+    usable_kwh: float,
+    charge_efficiency: float,
+    discharge_efficiency: float,
+    wear_cost_per_kwh: float,
+) -> TerminalCurve:
+    """Make the default terminal curve (T2) from the day that follows the horizon.
+
+    Args:
+        import_price: (N,) per kWh, of the following day.
+        export_price: (N,) per kWh; what surplus earns if it is not stored.
+        net_load_kwh: (N,) load minus PV.
+        max_charge_kwh: (N,) AC energy that each slot can take.
+        max_discharge_kwh: (N,) AC energy that each slot can give.
+        max_export_price: best price for exporting stored energy, margin taken off; -inf: never.
+        empty_kwh: stored energy of the battery at its minimum; the curve begins there.
+        usable_kwh: stored energy between the minimum and the maximum.
+        charge_efficiency: AC to stored, ratio.
+        discharge_efficiency: stored to AC, ratio.
+        wear_cost_per_kwh: per kWh discharged.
+    """
+    surplus = net_load_kwh < 0.0
+    refill_price = np.where(surplus, np.maximum(export_price, 0.0), import_price)
+    room = np.where(surplus, np.minimum(max_charge_kwh, -net_load_kwh), max_charge_kwh)
+    cap = _refill_cap(
+        refill_price / charge_efficiency, room * charge_efficiency, max(usable_kwh, 1e-9)
+    )
+    value = np.minimum(discharge_efficiency * (import_price - wear_cost_per_kwh), cap)
+    length = np.clip(net_load_kwh, 0.0, max_discharge_kwh) / discharge_efficiency
+    export = discharge_efficiency * (max_export_price - wear_cost_per_kwh)
+    value = np.append(value, min(export, float(np.max(cap)) if cap.size else np.inf))
+    length = np.append(length, usable_kwh)
+    return _curve(np.maximum(value, 0.0), length, empty_kwh, usable_kwh)
+
+
+def _curve(value: F64, length_kwh: F64, empty_kwh: float, usable_kwh: float) -> TerminalCurve:
+    """Sort pieces by value, merge equal ones and cut the curve at ``usable_kwh``."""
+    used = length_kwh > 0.0
+    level, which = np.unique(-value[used], return_inverse=True)
+    if level.size == 0:
+        return TerminalCurve(np.zeros(1), np.zeros(1))
+    edge = np.concatenate([[0.0], np.cumsum(np.bincount(which, weights=length_kwh[used]))])
+    inside = edge[:-1] < max(usable_kwh, 1e-12)
+    return TerminalCurve(empty_kwh + edge[:-1][inside], -level[inside])

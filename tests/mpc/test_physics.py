@@ -1,0 +1,69 @@
+"""The scalar physics: conservation, and the least cost by brute force."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mpc import physics
+from tests.mpc.instances import floats
+
+PRICE = st.one_of(st.sampled_from([0.0, -0.5, 1.0]), floats(-2.0, 2.0))
+
+
+@given(stored=floats(0, 10), wish=floats(-8, 8), charge=floats(0.5, 1), discharge=floats(0.5, 1))
+def test_a_battery_stays_inside_its_window(
+    stored: float, wish: float, charge: float, discharge: float
+) -> None:
+    low, high = physics.battery_range(stored, 1.0, 9.0, 5.0, 5.0, charge, discharge)
+    moved = physics.clip(wish, low, high)
+    after = physics.battery_step(stored, max(moved, 0.0), max(-moved, 0.0), charge, discharge)
+    assert min(stored, 1.0) - 1e-12 <= after <= max(stored, 9.0) + 1e-12
+    inner = moved * charge if moved >= 0.0 else moved / discharge
+    assert after - stored == pytest.approx(inner, abs=1e-12)
+
+
+def test_below_the_minimum_a_battery_gives_nothing() -> None:
+    assert physics.battery_range(0.5, 1.0, 9.0, 5.0, 5.0, 1.0, 1.0) == (0.0, 5.0)
+    assert physics.battery_range(9.5, 1.0, 9.0, 5.0, 5.0, 1.0, 1.0) == (-5.0, 0.0)
+
+
+@given(
+    net=floats(-6, 6),
+    pv=floats(0, 6),
+    buy=PRICE,
+    sell=PRICE,
+    most_in=floats(0, 8),
+    most_out=floats(0, 8),
+)
+def test_settling_conserves_energy_and_no_curtailment_is_cheaper(
+    net: float, pv: float, buy: float, sell: float, most_in: float, most_out: float
+) -> None:
+    net = max(net, -pv)  # without a battery the house cannot export more than its PV
+    imports, exports, curtail = physics.settle(net, pv, buy, sell, most_in, most_out, True)  # noqa: FBT003
+    assert imports - exports == pytest.approx(net + curtail, abs=1e-12)
+    assert min(imports, exports) == 0.0
+    assert 0.0 <= curtail <= pv
+    penalty = 1000.0
+
+    def cost(curtailed: float) -> float:
+        grid = net + curtailed
+        bought, sold = max(grid, 0.0), max(-grid, 0.0)
+        over = physics.over_limit(bought, most_in) + physics.over_limit(sold, most_out)
+        return physics.slot_cost(bought, sold, 0.0, buy, sell, 0.0) + penalty * over
+
+    tried = min(cost(float(k)) for k in np.linspace(0.0, pv, 201))
+    assert cost(curtail) <= tried + 1e-9
+
+
+def test_what_cannot_be_curtailed_is_exported_whatever_it_costs() -> None:
+    assert physics.settle(-3.0, 3.0, 1.0, -0.5, 11.0, 1.0, False) == (0.0, 3.0, 0.0)  # noqa: FBT003
+
+
+def test_zero_export_price_curtails_nothing() -> None:
+    assert physics.settle(-3.0, 3.0, 1.0, 0.0, 11.0, 10.0, True) == (0.0, 3.0, 0.0)  # noqa: FBT003
+
+
+def test_slot_cost_is_bill_plus_wear() -> None:
+    # 2 kWh bought at 1.5, 1 sold at 0.4, 3 discharged at 0.2 wear
+    assert physics.slot_cost(2.0, 1.0, 3.0, 1.5, 0.4, 0.2) == pytest.approx(3.0 - 0.4 + 0.6)
