@@ -1,0 +1,114 @@
+"""What can go wrong with facts, as one tree.
+
+    TelemetryError
+    ├── TimeError             a naive or off-grid time, an unknown zone
+    ├── HomeError             a home that no house on earth has
+    ├── SeriesError           arrays of the wrong shape, unit or content
+    ├── MissingExtraError     an optional package is needed for this and absent
+    ├── ImportFileError       a file of which nothing can be imported
+    └── StoreError            the database is absent, locked, broken or not a store
+        ├── SchemaVersionError  the store was written by another version
+        ├── ReadOnlyError       a write through a store opened for reading
+        ├── UnknownHomeError    no home of that name in the store
+        └── CurrencyError       prices of one area in more than one currency
+
+A message says what, got, wanted and a hint; the facts are attributes too.
+"""
+
+from __future__ import annotations
+
+
+class TelemetryError(Exception):
+    """Root of every error of this package."""
+
+
+class TimeError(TelemetryError, ValueError):
+    """A time that cannot be a key: naive, off the slot grid, or in no known zone."""
+
+    def __init__(self, name: str, got: object, want: str) -> None:
+        self.name, self.got, self.want = name, got, want
+        super().__init__(f"{name} is {got}, want {want}")
+
+
+class HomeError(TelemetryError, ValueError):
+    """A field of a home that cannot be true."""
+
+    def __init__(self, name: str, got: object, want: str) -> None:
+        self.name, self.got, self.want = name, got, want
+        super().__init__(f"{name} is {got!r}, want {want}")
+
+
+class SeriesError(TelemetryError, ValueError):
+    """A series whose shape, key or content the store cannot keep."""
+
+    def __init__(self, name: str, got: object, want: str) -> None:
+        self.name, self.got, self.want = name, got, want
+        super().__init__(f"{name} is {got}, want {want}")
+
+
+class MissingExtraError(TelemetryError, ImportError):
+    """An optional package is needed for this and is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        self.package, self.extra, self.purpose = package, extra, purpose
+        super().__init__(
+            f"{purpose} needs {package}, which is not installed; "
+            f"install the extra: pip install 'darkstar-energy[{extra}]'"
+        )
+
+
+class ImportFileError(TelemetryError):
+    """A file of which nothing can be imported; nothing of it was written."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path}: {reason}")
+
+
+class StoreError(TelemetryError):
+    """The database cannot be opened or is not a store."""
+
+    def __init__(self, store: str, reason: str) -> None:
+        self.store, self.reason = store, reason
+        super().__init__(f"store {store}: {reason}")
+
+
+class SchemaVersionError(StoreError):
+    """The store has another schema revision than this program."""
+
+    def __init__(self, store: str, got: str, want: str, hint: str) -> None:
+        self.got, self.want = got, want
+        super().__init__(store, f"schema revision is {got}, want {want}; {hint}")
+
+
+class ReadOnlyError(StoreError):
+    """A write through a store that was opened for reading."""
+
+    def __init__(self, store: str) -> None:
+        super().__init__(store, "opened read-only, so nothing can be written; open it for writing")
+
+
+class UnknownHomeError(StoreError, LookupError):
+    """No home of that name in the store."""
+
+    def __init__(self, home_id: str, known: tuple[str, ...]) -> None:
+        self.home_id, self.known = home_id, known
+        # Not through StoreError.__init__: the message is about the home, whatever the file.
+        self.store, self.reason = "", f"no home {home_id!r}"
+        listed = ", ".join(known) if known else "none yet"
+        Exception.__init__(
+            self, f"no home {home_id!r} in the store, want one of: {listed}; put_home adds one"
+        )
+
+
+class CurrencyError(StoreError, ValueError):
+    """Prices of one area in more than one currency, or not in the one wanted."""
+
+    def __init__(self, area: str, got: tuple[str, ...]) -> None:
+        self.area, self.got = area, got
+        self.store, self.reason = "", f"prices of {area} in {got}"
+        Exception.__init__(
+            self,
+            f"prices of {area} are stored in {', '.join(got)}, want one currency; "
+            "name the one to read",
+        )

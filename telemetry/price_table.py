@@ -1,0 +1,138 @@
+"""Rows of prices: one per area, source, delivery day and issue. Zero and negative are prices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import sqlalchemy as sa
+
+from telemetry.arrays import F64, I64, Bool, hold
+from telemetry.blobs import pack, unpack
+from telemetry.errors import CurrencyError
+from telemetry.issues import (
+    UNKNOWN,
+    StoredRow,
+    blob_of,
+    merge,
+    number,
+    piece,
+    read_issues,
+    series,
+    span,
+)
+from telemetry.schema import prices
+from telemetry.slots import SLOT_MINUTES, from_epoch, slot_range, to_epoch, whole_seconds
+from telemetry.sql import WriteCounts, find_row, put_row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceSeries:
+    """Spot prices of a window, per 15-minute slot.
+
+    Attributes:
+        area: bidding area.
+        currency: of the prices, or ``None`` where the window has none.
+        start: start of the first slot, UTC.
+        slot_start: epoch seconds (N,).
+        values: (N,) currency per kWh, NaN where unpublished or missing.
+        issued_at: (N,) epoch seconds when the price became known, -1 where there is none.
+        assumed: (N,) whether that time was assumed, not recorded.
+    """
+
+    area: str
+    currency: str | None
+    start: datetime
+    slot_start: I64
+    values: F64
+    issued_at: I64
+    assumed: Bool
+
+
+def _at_quarters(row: StoredRow) -> F64:
+    return hold(unpack(blob_of(row)), number(row, "slot_minutes") // SLOT_MINUTES)
+
+
+def _merge_prices(row: dict[str, object], values: F64, old: StoredRow) -> F64:
+    """Both issues of one delivery day in one; by quarters where their intervals differ."""
+    minutes = number(row, "slot_minutes")
+    merged = merge(values, minutes, old, None)
+    if merged is not None:
+        return merged
+    new, had = hold(values, minutes // SLOT_MINUTES), _at_quarters(old)
+    both = np.full(max(new.size, had.size), np.nan)
+    both[: had.size] = had
+    both[: new.size] = np.where(np.isnan(new), both[: new.size], new)
+    begin = row["start"]
+    if isinstance(begin, datetime):
+        row["end"] = begin + timedelta(minutes=SLOT_MINUTES * both.size)
+    row["slot_minutes"] = SLOT_MINUTES
+    return both
+
+
+def put_prices(
+    conn: sa.Connection,
+    *,
+    system_id: str,
+    area: str,
+    source: str,
+    currency: str,
+    start: datetime,
+    slot_minutes: int,
+    values: F64,
+    issued_at: datetime,
+    assumed: bool,
+) -> WriteCounts:
+    """Write one issue of prices; see ``Store.put_prices``."""
+    numbers = series("prices", values)
+    row: dict[str, object] = {
+        "area": area.upper(),
+        "source": source,
+        "currency": currency.upper(),
+        "issued_at": whole_seconds(issued_at),
+        "assumed": assumed,
+        "system_id": system_id,
+        **span(start, slot_minutes, numbers),
+    }
+    old = find_row(conn, prices, row)
+    if old is not None:
+        numbers = _merge_prices(row, numbers, old)
+    return put_row(conn, prices, {**row, "data": pack(numbers)})
+
+
+def read_prices(
+    conn: sa.Connection,
+    *,
+    area: str,
+    start: datetime,
+    end: datetime,
+    as_of: datetime | None,
+    currency: str | None,
+) -> PriceSeries:
+    """Read prices of a window; see ``Store.prices``."""
+    slots, name = slot_range(start, end), area.upper()
+    where = [prices.c.area == name]
+    if currency is not None:
+        where.append(prices.c.currency == currency.upper())
+    rows = read_issues(conn, prices, where, start=start, end=end, as_of=as_of)
+    currencies = tuple(sorted({str(row["currency"]) for row in rows}))
+    if len(currencies) > 1:
+        raise CurrencyError(name, currencies)
+    values, issued = np.full(slots.size, np.nan), np.full(slots.size, UNKNOWN, dtype=np.int64)
+    assumed = np.zeros(slots.size, dtype=np.bool_)
+    for row in rows:
+        part = piece(row, to_epoch(start), slots.size, None)
+        take = ~np.isnan(part.values)
+        values[part.slots][take] = part.values[take]
+        issued[part.slots][take] = part.issued_at
+        assumed[part.slots][take] = bool(row["assumed"])
+    return PriceSeries(
+        area=name,
+        currency=currencies[0] if currencies else None,
+        start=from_epoch(to_epoch(start)),
+        slot_start=slots,
+        values=values,
+        issued_at=issued,
+        assumed=assumed,
+    )

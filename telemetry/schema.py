@@ -1,0 +1,166 @@
+"""All tables of the store, for SQLite and MariaDB alike.
+
+Times are UTC epoch seconds (BIGINT): no driver can lose a zone, no text is compared. Every String
+has a length and every number is a Double, so that the same schema runs on MariaDB; keys there
+compare byte by byte, as on SQLite. NaN is not storable in a column: missing is NULL, or NaN inside
+a blob. Changes of this file need a migration of their own; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from telemetry.errors import TimeError
+from telemetry.slots import from_epoch, to_epoch
+
+SCHEMA_HEAD = "0001"
+
+# MEDIUMBLOB on MariaDB: a plain BLOB there ends at 64 KB.
+BLOB_BYTES = 2**24 - 1
+MYSQL_OPTIONS: dict[str, Any] = {
+    f"{dialect}_{option}": value
+    for dialect in ("mysql", "mariadb")
+    for option, value in (
+        ("engine", "InnoDB"),
+        ("charset", "utf8mb4"),
+        ("collate", "utf8mb4_bin"),
+    )
+}
+
+
+class UtcSeconds(sa.types.TypeDecorator[datetime]):
+    """Aware datetime outside, UTC epoch seconds inside; epoch seconds pass as they are."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: object, dialect: sa.Dialect) -> int | None:  # noqa: ARG002
+        """Epoch seconds of a datetime; a naive one is refused."""
+        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+            return value
+        if isinstance(value, datetime):
+            return to_epoch(value)
+        raise TimeError("time", repr(value), "an aware datetime or UTC epoch seconds")
+
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        """Aware UTC datetime."""
+        return None if value is None else from_epoch(value)
+
+
+metadata = sa.MetaData()
+
+
+def _time(name: str, *, key: bool = False) -> sa.Column[datetime]:
+    return sa.Column(name, UtcSeconds, primary_key=key, autoincrement=False, nullable=False)
+
+
+def _text(name: str, length: int, *, key: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.String(length), primary_key=key, nullable=False)
+
+
+def _home() -> sa.Column[str]:
+    return sa.Column("home_id", sa.String(64), sa.ForeignKey("homes.home_id"), primary_key=True)
+
+
+def _blob() -> sa.Column[bytes]:
+    return sa.Column("data", sa.LargeBinary(BLOB_BYTES), nullable=False)
+
+
+homes = sa.Table(
+    "homes",
+    metadata,
+    _text("home_id", 64, key=True),
+    _text("name", 128),
+    sa.Column("zone", sa.String(64)),
+    sa.Column("latitude", sa.Double),
+    sa.Column("longitude", sa.Double),
+    sa.Column("elevation_m", sa.Double),
+    sa.Column("planes", sa.Text, nullable=False),
+    sa.Column("area", sa.String(32)),
+    _text("currency", 3),
+    **MYSQL_OPTIONS,
+)
+
+slot_observations = sa.Table(
+    "slot_observations",
+    metadata,
+    _home(),
+    _text("channel", 32, key=True),
+    _time("slot_start", key=True),
+    sa.Column("value", sa.Double),
+    _text("provenance", 32),
+    sa.Column("quality", sa.Integer, nullable=False),
+    _time("known_at"),
+    _text("system_id", 64),
+    # Rows are short and always read by key range: one tree instead of a table and its index.
+    sqlite_with_rowid=False,
+    **MYSQL_OPTIONS,
+)
+
+prices = sa.Table(
+    "prices",
+    metadata,
+    _text("area", 32, key=True),
+    _time("start", key=True),
+    _text("source", 64, key=True),
+    _text("currency", 3, key=True),
+    _time("issued_at", key=True),
+    _time("end"),
+    sa.Column("slot_minutes", sa.Integer, nullable=False),
+    sa.Column("assumed", sa.Boolean, nullable=False),
+    _text("system_id", 64),
+    _blob(),
+    **MYSQL_OPTIONS,
+)
+
+forecasts = sa.Table(
+    "forecasts",
+    metadata,
+    _home(),
+    _text("target", 32, key=True),
+    _text("model", 64, key=True),
+    _text("statistic", 16, key=True),
+    _time("issued_at", key=True),
+    _time("start", key=True),
+    _time("end"),
+    sa.Column("slot_minutes", sa.Integer, nullable=False),
+    _text("system_id", 64),
+    _blob(),
+    **MYSQL_OPTIONS,
+)
+
+weather = sa.Table(
+    "weather",
+    metadata,
+    _home(),
+    _text("kind", 16, key=True),
+    _time("start", key=True),
+    _text("source", 64, key=True),
+    _time("issued_at", key=True),
+    _time("end"),
+    sa.Column("slot_minutes", sa.Integer, nullable=False),
+    sa.Column("variables", sa.Text, nullable=False),
+    _text("system_id", 64),
+    _blob(),
+    **MYSQL_OPTIONS,
+)
+
+plans = sa.Table(
+    "plans",
+    metadata,
+    _home(),
+    _text("system_id", 64, key=True),
+    _text("scenario", 64, key=True),
+    _time("issued_at", key=True),
+    _time("start", key=True),
+    _time("end"),
+    _text("engine", 32),
+    _text("status", 32),
+    sa.Column("objective", sa.Double),
+    _text("plan_schema", 64),
+    _blob(),
+    **MYSQL_OPTIONS,
+)

@@ -1,0 +1,400 @@
+"""The store: all facts of all homes in one database.
+
+    with Store.open("darkstar.sqlite") as store:
+        store.put_home(home)
+        seen = store.observations("villa", ["load_kwh"], start, end, as_of=now)
+
+Single times are aware datetimes, arrays of slots int64 epoch seconds, values float64 with NaN where
+missing. Every write is one transaction, or part of the one that ``transaction`` opened; writing the
+same again changes nothing. Reads with ``as_of`` see only what was known then. Use one Store per
+thread; several processes may open the same file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from types import TracebackType
+from typing import Self, final
+
+import sqlalchemy as sa
+
+from telemetry import (
+    database,
+    forecast_table,
+    home_table,
+    observations,
+    plan_table,
+    price_table,
+    weather_table,
+)
+from telemetry.arrays import F64, I64
+from telemetry.channels import Channel, Provenance, Quality
+from telemetry.errors import ReadOnlyError, SeriesError
+from telemetry.forecast_table import ForecastSeries
+from telemetry.home import Home
+from telemetry.observations import Coverage, Observations, Reading
+from telemetry.plan_table import StoredPlan
+from telemetry.price_table import PriceSeries
+from telemetry.sql import WriteCounts
+from telemetry.weather_table import WeatherSeries
+
+SYSTEM_ID_LENGTH = 64
+
+
+@final
+class Store:
+    """Facts of homes in an SQLite file (or on MariaDB); made by ``Store.open``."""
+
+    def __init__(self, engine: sa.Engine, *, name: str, system_id: str, read_only: bool) -> None:
+        """Wrap an engine whose schema is up to date; use ``open``."""
+        self._engine, self._read_only = engine, read_only
+        self._active: sa.Connection | None = None
+        self.name, self.system_id = name, system_id
+
+    @classmethod
+    def open(
+        cls,
+        url_or_path: str | os.PathLike[str],
+        *,
+        system_id: str = "dev",
+        read_only: bool = False,
+    ) -> Self:
+        """Open a store; a new or older one is brought to the schema of this program.
+
+        Args:
+            url_or_path: path of an SQLite file, or an SQLAlchemy URL.
+            system_id: which installation writes; goes into every row.
+            read_only: SQLite ``mode=ro``; on MariaDB give the user no right to write.
+
+        Raises:
+            StoreError: it cannot be opened, or is something else.
+            SchemaVersionError: it was written by a newer program.
+        """
+        if not 0 < len(system_id) <= SYSTEM_ID_LENGTH:
+            raise SeriesError("system_id", repr(system_id), "1 to 64 characters")
+        engine = database.connect(url_or_path, read_only=read_only)
+        name = engine.url.render_as_string(hide_password=True)
+        try:
+            database.prepare(engine, name, read_only=read_only)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine, name=name, system_id=system_id, read_only=read_only)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Store({self.name!r}, system_id={self.system_id!r}, read_only={self._read_only})"
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes inside become visible together, or, after an error, not at all.
+
+        Raises:
+            ReadOnlyError: the store was opened read-only.
+        """
+        with self._write():
+            yield
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        if self._read_only:
+            raise ReadOnlyError(self.name)
+        if self._active is not None:
+            yield self._active
+            return
+        with database.writing(self._engine) as conn:
+            self._active = conn
+            try:
+                yield conn
+            finally:
+                self._active = None
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        if self._active is not None:
+            yield self._active
+            return
+        with self._engine.connect() as conn:
+            yield conn
+
+    @contextmanager
+    def _write_home(self, home_id: str) -> Iterator[sa.Connection]:
+        with self._write() as conn:
+            home_table.require(conn, home_id)
+            yield conn
+
+    @contextmanager
+    def _read_home(self, home_id: str) -> Iterator[sa.Connection]:
+        with self._read() as conn:
+            home_table.require(conn, home_id)
+            yield conn
+
+    def put_home(self, home: Home) -> WriteCounts:
+        """Write a configured home.
+
+        Raises:
+            HomeError: the home has no zone.
+        """
+        with self._write() as conn:
+            return home_table.put(conn, home)
+
+    def ensure_home(self, home_id: str) -> WriteCounts:
+        """Write a bare home (zone and position unknown) unless it exists."""
+        with self._write() as conn:
+            return home_table.ensure(conn, home_id)
+
+    def home(self, home_id: str) -> Home:
+        """One home.
+
+        Raises:
+            UnknownHomeError: the store does not have it. So do all methods that take a home_id.
+        """
+        with self._read() as conn:
+            return home_table.one(conn, home_id)
+
+    def homes(self) -> tuple[Home, ...]:
+        """All homes, by home_id."""
+        with self._read() as conn:
+            return home_table.every(conn)
+
+    def put_observations(
+        self,
+        home_id: str,
+        channel: Channel | str,
+        slot_start: I64,
+        values: F64,
+        *,
+        known_at: datetime | I64,
+        provenance: Provenance | str,
+        quality: int | I64 = Quality.OK,
+    ) -> WriteCounts:
+        """Write slots of one channel; what wins over what is in ``telemetry.observations``.
+
+        Args:
+            home_id: an existing home.
+            channel: name or member of ``Channel``.
+            slot_start: epoch seconds (N,) on the 15-minute grid, each once, in any order.
+            values: (N,) kWh per slot or ratio; NaN = missing.
+            known_at: when it became known: one moment, or epoch seconds (N,).
+            provenance: where all these values came from.
+            quality: bits of ``Quality``: one value, or (N,).
+
+        Raises:
+            SeriesError: shapes differ, a value is infinite, a slot is off the grid or repeated.
+        """
+        with self._write_home(home_id) as conn:
+            return observations.put(
+                conn,
+                system_id=self.system_id,
+                home_id=home_id,
+                channel=Channel(channel),
+                slot_start=slot_start,
+                values=values,
+                known_at=known_at,
+                provenance=Provenance(provenance),
+                quality=quality,
+            )
+
+    def observations(
+        self,
+        home_id: str,
+        channels: Sequence[Channel | str],
+        start: datetime,
+        end: datetime,
+        *,
+        as_of: datetime | None = None,
+    ) -> Observations:
+        """Slots in [start, end) of C channels; only what was known by ``as_of``, if given.
+
+        Raises:
+            TimeError: a bound is naive or off the slot grid.
+        """
+        with self._read_home(home_id) as conn:
+            return observations.read(
+                conn, home_id=home_id, channels=channels, start=start, end=end, as_of=as_of
+            )
+
+    def latest(
+        self, home_id: str, channel: Channel | str, *, as_of: datetime, not_before: datetime
+    ) -> Reading | None:
+        """The newest number known by ``as_of`` whose slot starts at ``not_before`` or later."""
+        with self._read_home(home_id) as conn:
+            return observations.latest(
+                conn, home_id=home_id, channel=channel, as_of=as_of, not_before=not_before
+            )
+
+    def coverage(self, home_id: str, channel: Channel | str) -> Coverage | None:
+        """First and last slot with a number, and how many there are; ``None`` without any."""
+        with self._read_home(home_id) as conn:
+            return observations.coverage(conn, home_id, channel)
+
+    def put_prices(
+        self,
+        area: str,
+        *,
+        source: str,
+        currency: str,
+        start: datetime,
+        slot_minutes: int,
+        values: F64,
+        issued_at: datetime,
+        assumed: bool = False,
+    ) -> WriteCounts:
+        """Write the prices of a delivery day (T,), currency per kWh, as issued at one moment.
+
+        A row of the same issue is replaced, except that a missing price never hides a number.
+        Areas and currencies are kept in capitals. ``assumed``: the issue time was not recorded.
+        """
+        with self._write() as conn:
+            return price_table.put_prices(
+                conn,
+                system_id=self.system_id,
+                area=area,
+                source=source,
+                currency=currency,
+                start=start,
+                slot_minutes=slot_minutes,
+                values=values,
+                issued_at=issued_at,
+                assumed=assumed,
+            )
+
+    def prices(
+        self,
+        area: str,
+        start: datetime,
+        end: datetime,
+        *,
+        as_of: datetime | None = None,
+        currency: str | None = None,
+    ) -> PriceSeries:
+        """Spot prices of the slots in [start, end), issued by ``as_of`` if given.
+
+        Raises:
+            CurrencyError: they are in several currencies, and ``currency`` does not pick one.
+        """
+        with self._read() as conn:
+            return price_table.read_prices(
+                conn, area=area, start=start, end=end, as_of=as_of, currency=currency
+            )
+
+    def put_forecast(
+        self,
+        home_id: str,
+        *,
+        target: str,
+        model: str,
+        issued_at: datetime,
+        start: datetime,
+        values: F64,
+        statistic: str = "mean",
+        slot_minutes: int = 15,
+    ) -> WriteCounts:
+        """Write one issue (T,) of a forecast, in the unit of its target, e.g. ``load_kwh``."""
+        with self._write_home(home_id) as conn:
+            return forecast_table.put_forecast(
+                conn,
+                system_id=self.system_id,
+                home_id=home_id,
+                target=target,
+                model=model,
+                statistic=statistic,
+                issued_at=issued_at,
+                start=start,
+                slot_minutes=slot_minutes,
+                values=values,
+            )
+
+    def forecast(
+        self, home_id: str, target: str, model: str, *, as_of: datetime, statistic: str = "mean"
+    ) -> ForecastSeries | None:
+        """The latest issue by ``as_of``."""
+        with self._read_home(home_id) as conn:
+            return forecast_table.read_forecast(
+                conn,
+                home_id=home_id,
+                target=target,
+                model=model,
+                statistic=statistic,
+                as_of=as_of,
+            )
+
+    def put_weather(
+        self,
+        home_id: str,
+        *,
+        source: str,
+        kind: str,
+        variables: Sequence[str],
+        issued_at: datetime,
+        start: datetime,
+        slot_minutes: int,
+        values: F64,
+    ) -> WriteCounts:
+        """Write one issue of weather: ``values`` (V, T), a row for each of the V variables.
+
+        ``kind`` is ``forecast`` or ``archive``; names of variables carry their unit.
+        """
+        with self._write_home(home_id) as conn:
+            return weather_table.put_weather(
+                conn,
+                system_id=self.system_id,
+                home_id=home_id,
+                source=source,
+                kind=kind,
+                variables=variables,
+                issued_at=issued_at,
+                start=start,
+                slot_minutes=slot_minutes,
+                values=values,
+            )
+
+    def weather(
+        self,
+        home_id: str,
+        start: datetime,
+        end: datetime,
+        *,
+        as_of: datetime | None,
+        kind: str = "forecast",
+    ) -> WeatherSeries:
+        """Weather of the slots in [start, end): in each the latest number issued by ``as_of``."""
+        with self._read_home(home_id) as conn:
+            return weather_table.read_weather(
+                conn, home_id=home_id, start=start, end=end, as_of=as_of, kind=kind
+            )
+
+    def put_plan(self, home_id: str, plan: StoredPlan) -> WriteCounts:
+        """Write one plan of this system."""
+        with self._write_home(home_id) as conn:
+            return plan_table.put(conn, system_id=self.system_id, home_id=home_id, plan=plan)
+
+    def plan(
+        self, home_id: str, *, as_of: datetime, scenario: str = "live", system_id: str | None = None
+    ) -> StoredPlan | None:
+        """The latest plan by ``as_of``, of this system unless another is named."""
+        with self._read_home(home_id) as conn:
+            return plan_table.read(
+                conn,
+                home_id=home_id,
+                system_id=system_id or self.system_id,
+                scenario=scenario,
+                as_of=as_of,
+            )

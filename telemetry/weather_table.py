@@ -1,0 +1,130 @@
+"""Rows of weather: one per home, kind, source and issue, several variables in one blob.
+
+``forecast`` rows are what was foretold, ``archive`` rows what happened; the one is never served as
+the other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import sqlalchemy as sa
+
+from telemetry.arrays import F64, I64
+from telemetry.blobs import pack
+from telemetry.errors import SeriesError
+from telemetry.issues import UNKNOWN, StoredRow, merge, piece, read_issues, series, span
+from telemetry.schema import weather
+from telemetry.slots import from_epoch, slot_range, to_epoch, whole_seconds
+from telemetry.sql import WriteCounts, find_row, put_row
+
+KINDS = ("forecast", "archive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeatherSeries:
+    """Weather of a window, per 15-minute slot; V variables.
+
+    Attributes:
+        kind: ``forecast`` or ``archive``.
+        variables: names with their unit, e.g. ``temp_c``.
+        start: start of the first slot, UTC.
+        slot_start: epoch seconds (N,).
+        values: (V, N), NaN where missing.
+        issued_at: (V, N) epoch seconds, -1 where missing.
+    """
+
+    kind: str
+    variables: tuple[str, ...]
+    start: datetime
+    slot_start: I64
+    values: F64
+    issued_at: I64
+
+    def of(self, variable: str) -> F64:
+        """Values of one variable (N,)."""
+        row: F64 = self.values[self.variables.index(variable)]
+        return row
+
+
+def put_weather(
+    conn: sa.Connection,
+    *,
+    system_id: str,
+    home_id: str,
+    source: str,
+    kind: str,
+    variables: Sequence[str],
+    issued_at: datetime,
+    start: datetime,
+    slot_minutes: int,
+    values: F64,
+) -> WriteCounts:
+    """Write one issue of weather; see ``Store.put_weather``."""
+    if kind not in KINDS:
+        raise SeriesError("weather kind", repr(kind), "forecast or archive")
+    if not variables or len(set(variables)) != len(variables):
+        raise SeriesError("weather variables", tuple(variables), "names, each once")
+    numbers = series("weather", values, len(variables))
+    row: dict[str, object] = {
+        "home_id": home_id,
+        "source": source,
+        "kind": kind,
+        "variables": json.dumps(list(variables)),
+        "issued_at": whole_seconds(issued_at),
+        "system_id": system_id,
+        **span(start, slot_minutes, numbers),
+    }
+    old = find_row(conn, weather, row)
+    if old is not None and old["variables"] == row["variables"]:
+        merged = merge(numbers, slot_minutes, old, len(variables))
+        numbers = numbers if merged is None else merged
+    return put_row(conn, weather, {**row, "data": pack(numbers)})
+
+
+def _weather_pieces(
+    rows: Sequence[StoredRow], first: int, count: int
+) -> Iterator[tuple[str, slice, F64, int]]:
+    for row in rows:
+        names = json.loads(str(row["variables"]))
+        part = piece(row, first, count, len(names))
+        for name, values in zip(names, part.values, strict=True):
+            yield name, part.slots, values, part.issued_at
+
+
+def read_weather(
+    conn: sa.Connection,
+    *,
+    home_id: str,
+    start: datetime,
+    end: datetime,
+    as_of: datetime | None,
+    kind: str,
+) -> WeatherSeries:
+    """Read weather of a window; see ``Store.weather``."""
+    if kind not in KINDS:
+        raise SeriesError("weather kind", repr(kind), "forecast or archive")
+    slots = slot_range(start, end)
+    where = [weather.c.home_id == home_id, weather.c.kind == kind]
+    rows = read_issues(conn, weather, where, start=start, end=end, as_of=as_of)
+    found: dict[str, tuple[F64, I64]] = {}
+    for name, part, values, issued_at in _weather_pieces(rows, to_epoch(start), slots.size):
+        empty = (np.full(slots.size, np.nan), np.full(slots.size, UNKNOWN, dtype=np.int64))
+        numbers, issued = found.setdefault(name, empty)
+        take = ~np.isnan(values)
+        numbers[part][take] = values[take]
+        issued[part][take] = issued_at
+    return WeatherSeries(
+        kind=kind,
+        variables=tuple(found),
+        start=from_epoch(to_epoch(start)),
+        slot_start=slots,
+        values=np.array([pair[0] for pair in found.values()]).reshape(len(found), slots.size),
+        issued_at=np.array([pair[1] for pair in found.values()], dtype=np.int64).reshape(
+            len(found), slots.size
+        ),
+    )
