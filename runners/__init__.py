@@ -1,0 +1,1 @@
+"""The imperative shell: commands, configuration, clock and files. Nothing imports this floor."""

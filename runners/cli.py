@@ -1,0 +1,216 @@
+"""The command ``darkstar``: options in, one exit code out.
+
+    0    done                      70+  see below
+    1    an unexpected error, with its traceback
+    2    options that cannot be used
+    65   data that cannot be used  66   no such input file    73   an output cannot be written
+    75   try again later           78   the configuration
+
+Expected errors are one red line each on stderr. Commands import what they need when they run, so
+that ``darkstar --help`` is quick.
+"""
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, ParamSpec
+
+import typer
+
+from runners.errors import (
+    EX_DATAERR,
+    EX_TEMPFAIL,
+    ConfigError,
+)
+
+__all__ = ["app", "main", "run_job"]
+
+P = ParamSpec("P")
+
+app = typer.Typer(
+    name="darkstar",
+    help="A home energy engine: plans for solar, battery and a grid price that changes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _aware(text: str | None) -> datetime | None:
+    """Parse ``--at``; the same wall clock is another instant in every zone, so it needs one."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        message = f"{text!r} is no ISO time; write e.g. 2025-11-06T17:00Z"
+        raise typer.BadParameter(message, param_hint="--at") from None
+    if moment.tzinfo is None:
+        message = f"{text!r} has no UTC offset; add Z or +02:00"
+        raise typer.BadParameter(message, param_hint="--at")
+    return moment
+
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="The configuration file.")]
+JsonOption = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout."),
+]
+AtOption = Annotated[
+    str | None, typer.Option("--at", metavar="ISO", help="The moment to plan at; default: now.")
+]
+NoPlotOption = Annotated[bool, typer.Option("--no-plot", help="Draw no picture.")]
+
+
+def _job(function: Callable[P, None]) -> Callable[P, None]:
+    """Turn expected errors into a red line and an exit code; others keep their traceback."""
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except Exception as err:
+            code = _exit_code(err)
+            if code is None:
+                raise
+            for line in str(err).splitlines():
+                typer.secho(line, fg=typer.colors.RED, err=True)
+            raise typer.Exit(code) from None
+
+    return wrapped
+
+
+def _exit_code(err: Exception) -> int | None:
+    """Return the sysexits code of an expected error, None for any other."""
+    if isinstance(err, ConfigError):
+        return err.exit_code
+    return next((code for kind, code in _expected() if isinstance(err, kind)), None)
+
+
+def _expected() -> Iterator[tuple[type[Exception], int]]:
+    """Yield error classes of the floors that were imported, the narrow ones first."""
+    for module, name, code in (
+        ("mpc.errors", "SolverError", EX_TEMPFAIL),
+        ("mpc.errors", "PlanError", EX_DATAERR),
+        ("telemetry.errors", "UnknownHomeError", EX_DATAERR),
+        ("telemetry.errors", "CurrencyError", EX_DATAERR),
+        ("telemetry.errors", "SchemaVersionError", EX_DATAERR),
+        ("telemetry.errors", "StoreError", EX_TEMPFAIL),
+        ("telemetry.errors", "TelemetryError", EX_DATAERR),
+        ("forecast.errors", "ForecastError", EX_DATAERR),
+    ):
+        if module in sys.modules:  # an error of a module that was never imported is not around
+            yield getattr(sys.modules[module], name), code
+
+
+@app.command()
+@_job
+def init(
+    config: ConfigOption = Path("config.yaml"),
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Write a commented config.yaml that works as it stands."""
+    from runners.init import run_init  # noqa: PLC0415
+
+    typer.echo(run_init(config, force=force))
+
+
+@app.command("import")
+@_job
+def import_(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help=".csv or .csv.gz files.")],
+    config: ConfigOption = Path("config.yaml"),
+    json_file: JsonOption = None,
+    weather_home: Annotated[
+        str | None,
+        typer.Option("--weather-home", metavar="ID", help="The home that weather files belong to."),
+    ] = None,
+) -> None:
+    """Import files of load, PV, prices or weather; twice is the same as once."""
+    from runners.import_ import run_import  # noqa: PLC0415
+
+    code = run_import(files, config_path=config, json_path=json_file, weather_home=weather_home)
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command()
+@_job
+def plan(
+    config: ConfigOption = Path("config.yaml"),
+    home: Annotated[
+        str | None, typer.Option("--home", metavar="ID", help="Which home; not needed for one.")
+    ] = None,
+    at: AtOption = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results go.")] = Path(
+        "out"
+    ),
+    soc_kwh: Annotated[
+        float | None, typer.Option("--soc-kwh", min=0.0, help="Energy stored now, kWh.")
+    ] = None,
+    soc_percent: Annotated[
+        float | None,
+        typer.Option("--soc-percent", min=0.0, max=100.0, help="Or percent of the capacity."),
+    ] = None,
+    json_file: JsonOption = None,
+    *,
+    no_plot: NoPlotOption = False,
+    explain: Annotated[
+        bool, typer.Option("--explain/--no-explain", help="Print a sentence for every slot.")
+    ] = False,
+) -> None:
+    """Plan the next hours and say what stored energy is worth."""
+    moment = _aware(at)
+    if soc_kwh is not None and soc_percent is not None:
+        message = "give --soc-kwh or --soc-percent, not both"
+        raise typer.BadParameter(message, param_hint="--soc-kwh")
+    from runners.plan import run_plan  # noqa: PLC0415
+
+    run_plan(
+        config_path=config,
+        home_id=home,
+        at=moment,
+        out_dir=out,
+        soc_kwh=soc_kwh,
+        soc_percent=soc_percent,
+        json_path=json_file,
+        plot=not no_plot,
+        explain=explain,
+    )
+
+
+@app.command()
+@_job
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results go.")] = Path(
+        "demo-out"
+    ),
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Which made-up house.")] = 0,
+    at: AtOption = None,
+    json_file: JsonOption = None,
+    *,
+    no_plot: NoPlotOption = False,
+) -> None:
+    """Make a house up and plan it: no data needed."""
+    moment = _aware(at)
+    from runners.demo import run_demo  # noqa: PLC0415
+
+    run_demo(out_dir=out, seed=seed, at=moment, json_path=json_file, plot=not no_plot)
+
+
+def run_job(name: str) -> None:
+    """Run one command with the options of this process: ``python -m runners.NAME``."""
+    app([name, *sys.argv[1:]])
+
+
+def main() -> None:
+    """Run the command line; the console entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

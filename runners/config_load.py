@@ -1,0 +1,434 @@
+"""Checks of what ``config.yaml`` says, and the lines that tell a person what to mend.
+
+A check returns the value as it is used, or refuses it by ``refuse`` with what to write instead.
+``cross_checks`` compares keys with each other on the raw mapping, so that it speaks up even where
+another key is wrong. ``validation_problems`` turns what pydantic found into problems.
+"""
+
+import difflib
+import re
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime
+from typing import Any, Protocol, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from runners.errors import Problem, shown
+
+_MAX_HOUSE_KW = 250.0
+_MAX_HOUSE_KWH = 1000.0
+_MAX_PRICE = 10.0
+_BIG_UNIT_CURRENCIES = frozenset({"SEK", "EUR", "NOK", "DKK", "GBP", "USD", "CHF", "AUD", "CAD"})
+_PRICE_PARTS = (
+    "supplier_markup",
+    "transfer_fee",
+    "energy_tax",
+    "grid_benefit",
+    "tax_credit",
+    "export_fee",
+)
+_HOME_PRICES = ("wear_cost_per_kwh", "export_margin_per_kwh", "recovery_price_per_kwh")
+_STORES = ("sqlite", "mysql", "mariadb")
+_EUROPE_LATITUDE = (33.0, 72.0)
+_EUROPE_LONGITUDE = (-26.0, 70.0)
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_SPRING = ("jan", "feb", "mar", "apr", "may", "jun")
+_MONTHS = (*_SPRING, "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+class Entry(Protocol):
+    """What ``covers_all_times`` needs of a dated entry."""
+
+    hours: list[int] | None
+    weekdays: list[int] | None
+    months: list[int] | None
+
+
+def refuse(message: str) -> PydanticCustomError:
+    """Return the error to raise; its message is shown as it stands."""
+    escaped = message.replace("{", "{{").replace("}", "}}")
+    return PydanticCustomError("refused", escaped)  # type: ignore[arg-type,unused-ignore]
+
+
+def efficiency(value: float) -> float:
+    """A ratio in (0, 1]."""
+    if 1.0 < value <= 100.0:  # noqa: PLR2004 - percent
+        raise refuse(f"an efficiency is a ratio in (0, 1], not a percent; write {value / 100:g}")
+    if not 0.0 < value <= 1.0:
+        raise refuse("an efficiency is a ratio in (0, 1]; write e.g. 0.95")
+    return value
+
+
+def vat(value: float) -> float:
+    """A ratio in [0, 1)."""
+    if 1.0 <= value <= 100.0:  # noqa: PLR2004 - percent
+        raise refuse(f"VAT is a ratio, not a percent; write {value / 100:g}")
+    if not 0.0 <= value < 1.0:
+        raise refuse("VAT is a ratio in [0, 1); write e.g. 0.25")
+    return value
+
+
+def power_kw(value: float) -> float:
+    """Power of a house, kW."""
+    if value < 0.0:
+        raise refuse("a power limit has no sign; write 0 or more kW")
+    if value > _MAX_HOUSE_KW:
+        raise refuse(f"more than a house has, and the unit is kW; did you mean {value / 1000}?")
+    return value
+
+
+def energy_kwh(value: float) -> float:
+    """Energy of a house's battery, kWh."""
+    if value < 0.0:
+        raise refuse("stored energy is never negative; write 0 or more kWh")
+    if value > _MAX_HOUSE_KWH:
+        raise refuse(f"more than a house has, and the unit is kWh; did you mean {value / 1000}?")
+    return value
+
+
+def percent(value: float) -> float:
+    """0 to 100, and no ratio."""
+    if 0.0 < value < 1.0 or value == 1.0:
+        raise refuse(f"a percent of the capacity, not a ratio; write {value * 100:g}")
+    if not 0.0 <= value <= 100.0:  # noqa: PLR2004 - percent
+        raise refuse("a percent of the capacity; write a number from 0 to 100")
+    return value
+
+
+def azimuth_deg(value: float) -> float:
+    """Clockwise from north."""
+    if -180.0 <= value < 0.0:  # noqa: PLR2004 - degrees
+        raise refuse(
+            "azimuth counts clockwise from north (90 east, 180 south, 270 west); "
+            f"counted from south as some tools do it would be {value + 180:g}, write that"
+        )
+    if not 0.0 <= value <= 360.0:  # noqa: PLR2004 - degrees
+        raise refuse("azimuth counts clockwise from north, 0 to 360: 180 = south; correct it")
+    return value
+
+
+def zone(value: str) -> str:
+    """An IANA zone this machine knows."""
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise refuse("no IANA time zone; write e.g. Europe/Stockholm, or UTC") from None
+    return value
+
+
+def area(value: str | None) -> str | None:
+    """A bidding area, in capitals as prices are stored."""
+    if value is not None and not value.strip():
+        raise refuse("an empty area; write e.g. se4, or remove the key")
+    return value.strip().upper() if value else None
+
+
+def shift_days(value: int) -> int:
+    """Whole half years of 26 weeks, so that weekdays stay."""
+    if value % 182:
+        raise refuse(
+            "want a multiple of 364 (same season), or that plus 182 (the other hemisphere), so "
+            f"that weekdays stay; the nearest is {round(value / 182) * 182}"
+        )
+    return value
+
+
+def store_url(value: SecretStr) -> SecretStr:
+    """A path, or a URL of a database this program speaks. The value is never quoted."""
+    scheme, separator, _ = value.get_secret_value().partition("://")
+    if not value.get_secret_value().strip():
+        raise refuse("an empty store; write a path such as darkstar.sqlite")
+    if separator and scheme.partition("+")[0] not in _STORES:
+        raise refuse(
+            "an unknown kind of database; write a path, sqlite:///... or mysql+pymysql://..."
+        )
+    return value
+
+
+def local_date(value: object) -> object:
+    """A date, also where it was quoted."""
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise refuse("no date; write year-month-day, e.g. 2026-01-01") from None
+    if isinstance(value, datetime) or not (value is None or isinstance(value, date)):
+        raise refuse("entries begin with a local day; write a date only, e.g. 2026-01-01")
+    return value
+
+
+def hours(value: object) -> object:
+    """Hours 0..23; "6-22" is from 06:00 until 22:00, so 6 to 21; "22-6" wraps."""
+    if value is None:
+        return None
+    return _numbers(value, _hour_range, 'hours 0 to 23; write "6-22" (06:00 until 22:00) or [6, 7]')
+
+
+def weekdays(value: object) -> object:
+    """Weekdays 0..6; "mon-fri" has both ends, "fri-mon" wraps."""
+    if value is None:
+        return None
+    want = 'weekdays; write "mon-fri" or [sat, sun]'
+    return _numbers(value, lambda text: _named_range(text, _WEEKDAYS, 0), want)
+
+
+def months(value: object) -> object:
+    """Months 1..12; "nov-mar" has both ends and wraps."""
+    if value is None:
+        return None
+    want = 'months; write "nov-mar" or [1, 2]'
+    return _numbers(value, lambda text: _named_range(text, _MONTHS, 1), want)
+
+
+def _numbers(value: object, parse: Callable[[str], Sequence[int]], want: str) -> list[int]:
+    """Parse one item or a list of items."""
+    items: Sequence[object] = value if isinstance(value, list) else [value]
+    found: set[int] = set()
+    for item in items:
+        try:
+            if isinstance(item, bool) or not isinstance(item, str | int):
+                raise ValueError  # noqa: TRY004, TRY301 - handled below, like other bad items
+            found.update(parse(str(item).strip().lower()))
+        except ValueError:
+            raise refuse(f"{shown(item)} gives no {want}") from None
+    if not found:
+        raise refuse(f"an empty list gives no {want}, or remove the key")
+    return sorted(found)
+
+
+def _hour_range(text: str) -> Sequence[int]:
+    """Return the hours of ``6-22``, ``06:00-22:00`` or ``6``."""
+    first, dash, last = text.partition("-")
+    start = int(first.removesuffix(":00"))
+    end = int(last.removesuffix(":00")) if dash else start + 1
+    if not (0 <= start <= 23 and 0 <= end <= 24) or start == end:  # noqa: PLR2004 - hours
+        raise ValueError
+    return range(start, end) if start < end else [*range(start, 24), *range(end)]
+
+
+def _named_range(text: str, names: Sequence[str], base: int) -> Sequence[int]:
+    """Return the members of ``nov-mar``, ``11-3`` or ``nov``, both ends included."""
+    first, dash, last = text.partition("-")
+    start = _named(first, names, base)
+    end = _named(last, names, base) if dash else start
+    size = len(names)
+    return [base + (start + step) % size for step in range((end - start) % size + 1)]
+
+
+def _named(text: str, names: Sequence[str], base: int) -> int:
+    """Return the position of a name (its first three letters) or a number."""
+    text = text.strip()
+    place = int(text) - base if text.isdecimal() else names.index(text[:3])
+    if not 0 <= place < len(names):
+        raise ValueError
+    return place
+
+
+def entries(value: object) -> object:
+    """One number stands for one entry that always holds."""
+    if isinstance(value, list) and not value:
+        raise refuse("an empty list is no price; write 0 or an entry")
+    return value if value is None or isinstance(value, list) else [{"value": value}]
+
+
+T = TypeVar("T", bound=Entry)
+
+
+def covers_all_times(value: list[T]) -> list[T]:
+    """Refuse entries that leave an hour of the week or a month without any value."""
+    for month in range(1, 13):
+        left = {(day, hour) for day in range(7) for hour in range(24)}
+        for entry in value:
+            if entry.months is None or month in entry.months:
+                days, hour_list = entry.weekdays or range(7), entry.hours or range(24)
+                left -= {(day, hour) for day in days for hour in hour_list}
+        if left:
+            day, hour = min(left)
+            raise refuse(
+                f"no entry holds in {_MONTHS[month - 1]} on {_WEEKDAYS[day]} at {hour:02d}:00; "
+                "add one without hours, weekdays and months at the top of the list for the rest"
+            )
+    return value
+
+
+def cross_checks(raw: dict[str, Any]) -> list[Problem]:
+    """Compare keys of each home with each other, as far as they are there and are numbers."""
+    homes = raw.get("homes")
+    problems: list[Problem] = []
+    for name, home in (homes if isinstance(homes, dict) else {}).items():
+        if isinstance(home, dict):
+            where = f"homes.{name}"
+            problems += _swapped_position(where, home)
+            unit = home.get("currency") or raw.get("currency", "SEK")
+            if unit in _BIG_UNIT_CURRENCIES:
+                problems += _huge_prices(where, home, str(unit))
+    return problems
+
+
+def _swapped_position(where: str, home: dict[str, Any]) -> Iterator[Problem]:
+    """Notice a European zone at a place that is European only the other way round."""
+    north, east = home.get("latitude"), home.get("longitude")
+    if (north is None) != (east is None):
+        missing, other = ("latitude", "longitude") if north is None else ("longitude", "latitude")
+        yield Problem(f"{where}.{missing}", "", f"missing beside {other}; give both or neither")
+    if not isinstance(north, int | float) or not isinstance(east, int | float):
+        return
+    in_europe = str(home.get("zone", "")).startswith("Europe/")
+    fits = _inside(north, _EUROPE_LATITUDE) and _inside(east, _EUROPE_LONGITUDE)
+    swapped = _inside(east, _EUROPE_LATITUDE) and _inside(north, _EUROPE_LONGITUDE)
+    if in_europe and swapped and not fits:
+        message = f"outside Europe, but its zone is {home['zone']}; swap latitude and longitude"
+        yield Problem(f"{where}.latitude", shown(north), message)
+
+
+def _huge_prices(where: str, home: dict[str, Any], unit: str) -> Iterator[Problem]:
+    """Notice öre and prices per MWh."""
+    tariff = home.get("tariff")
+    tariff = tariff if isinstance(tariff, dict) else {}
+    for part in _PRICE_PARTS:
+        given = tariff.get(part)
+        for place, entry in enumerate(given if isinstance(given, list) else [given]):
+            in_list = isinstance(entry, dict)
+            value = entry.get("value") if in_list else entry
+            if _is_number(value) and abs(value) > _MAX_PRICE:
+                key = f"{where}.tariff.{part}" + (f".{place}.value" if in_list else "")
+                yield Problem(key, shown(value), _price_fix(value, unit))
+    battery, options = home.get("battery"), home.get("options")
+    for name, section in (("battery", battery), ("options", options)):
+        for key, value in (section if isinstance(section, dict) else {}).items():
+            if key in _HOME_PRICES and _is_number(value) and value > _MAX_PRICE:
+                yield Problem(f"{where}.{name}.{key}", shown(value), _price_fix(value, unit))
+
+
+def _price_fix(value: float, unit: str) -> str:
+    """Say what was probably meant."""
+    return (
+        f"prices are in {unit} per kWh; did you mean {value / 100:g} (from hundredths of {unit}) "
+        f"or {value / 1000:g} (from {unit} per MWh)?"
+    )
+
+
+def _inside(value: float, bounds: tuple[float, float]) -> bool:
+    return bounds[0] <= value <= bounds[1]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def validation_problems(
+    err: ValidationError, model: type[BaseModel], raw: dict[str, Any]
+) -> list[Problem]:
+    """Return one problem for each fault pydantic found."""
+    return [_problem(dict(found), model, raw) for found in err.errors(include_url=False)]
+
+
+def _problem(found: dict[str, Any], model: type[BaseModel], raw: dict[str, Any]) -> Problem:
+    """Translate one pydantic error."""
+    path = _written_path(found["loc"], raw)
+    key, given = ".".join(str(part) for part in path if part != "[key]"), found.get("input")
+    owner = _model_at(model, found["loc"][:-1])
+    if isinstance(given, SecretStr):
+        message = "a secret is allowed in store.url alone; write the value itself"
+        return Problem(key, "(secret)", message)
+    kind = found["type"]
+    if kind == "extra_forbidden":
+        known = tuple(owner.model_fields) if owner else ()
+        return Problem(key, "", f"unknown key; {did_you_mean(str(path[-1]), known)}")
+    help_text = _description(owner, found["loc"])
+    if kind == "missing":
+        return Problem(key, "", f"missing; add {help_text or 'it'}")
+    hidden = isinstance(given, dict | BaseModel) or found["loc"] == ("store", "url")
+    value = "" if hidden else shown(given)
+    return Problem(key, value, _message(found, given, help_text))
+
+
+def _message(found: dict[str, Any], given: object, help_text: str) -> str:
+    """Say what is wrong with a value, and what would be right."""
+    kind, context = found["type"], found.get("ctx", {})
+    if kind == "refused":
+        return str(found["msg"])
+    if found["loc"][-1] == "[key]":
+        return "a key here is text of 1 to 64 characters (EUR for a currency); put quotes around it"
+    fault = f"{found['msg'][:1].lower()}{found['msg'][1:]}"
+    for name, words in (("ge", "at least"), ("gt", "more than"), ("le", "at most")):
+        if name in context:
+            fault = f"must be {words} {context[name]:g}"
+    want = f"want {help_text}" if help_text else "correct it"
+    return f"{_wrong_type(kind, given) or fault}; {want}"
+
+
+def _wrong_type(kind: str, given: object) -> str:
+    """Say what is wrong where something else than wanted was written."""
+    if given is None:
+        return "nothing is written here; remove the key, or write a value"
+    if isinstance(given, bool):
+        return "YAML reads yes, no, on, off and true as truth values; put quotes around a text"
+    if kind in {"model_type", "dict_type"}:
+        return "is no section; write `key: value` lines under this key"
+    if kind == "list_type":
+        return "is no list; write lines that begin with `- ` under this key"
+    if kind in {"float_type", "int_type"} and isinstance(given, str):
+        plain = given.replace(",", ".").split(" ")[0]
+        number = re.fullmatch(r"[+-]?\d+(\.\d*)?", plain)
+        return f"is no number; write {plain if number else 'a number, without unit or quotes'}"
+    return ""
+
+
+def did_you_mean(got: str, known: tuple[str, ...]) -> str:
+    """Return the fix for an unknown name: the nearest one, or all there are."""
+    near = difflib.get_close_matches(got, known, n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+
+
+def _written_path(loc: tuple[int | str, ...], raw: object) -> list[int | str]:
+    """Return the part of ``loc`` that the file really has; the rest is how it was normalised."""
+    path: list[int | str] = []
+    for part in loc:
+        if not isinstance(raw, dict | list):
+            break
+        path.append(part)
+        try:
+            raw = raw[part]  # type: ignore[call-overload,index,unused-ignore]
+        except (KeyError, IndexError, TypeError):
+            break
+    return path
+
+
+def _model_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """Return the model that reads the mapping at ``loc``."""
+    found: type[BaseModel] | None = model
+    for part in loc:
+        if found is None:
+            return None
+        field = found.model_fields.get(str(part))
+        if field is not None:
+            found = _model_in(field.annotation)
+    return found
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """Return the first model inside an annotation such as ``list[Plane] | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = (_model_in(part) for part in typing.get_args(annotation))
+    return next((model for model in inner if model is not None), None)
+
+
+def _description(owner: type[BaseModel] | None, loc: tuple[int | str, ...]) -> str:
+    """Return what the field at ``loc`` wants, in the words of its description."""
+    field = owner.model_fields.get(str(loc[-1])) if owner and loc else None
+    return (field.description or _words(field.annotation)) if field else ""
+
+
+def _words(annotation: object) -> str:
+    """Return the description inside an annotation such as ``CurrencyCode | None``."""
+    for part in typing.get_args(annotation):
+        words = part.description if isinstance(part, FieldInfo) else _words(part)
+        if words:
+            return words
+    return ""

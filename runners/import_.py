@@ -1,0 +1,158 @@
+"""``darkstar import``: files of load, PV, prices or weather into the store; twice is once.
+
+A file that cannot be read as a whole is refused and the others are still imported. A home that the
+configuration does not know is imported too; to plan it, it must be added there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from runners.config import Config, load_config
+from runners.errors import EX_DATAERR, EX_NOINPUT
+from runners.output import console, write_json
+from telemetry.csv_import import import_file
+from telemetry.csv_report import ImportReport
+from telemetry.errors import ImportFileError, MissingExtraError
+from telemetry.store import Store
+
+__all__ = ["run_import"]
+
+_ADD_HOME = (
+    "home {home} is in no `homes:` of {config}; its data are imported, to plan it add there:\n"
+    "  {home}: {{zone: ..., latitude: ..., longitude: ..., area: ..., battery: ..., grid: ..., "
+    "tariff: ...}}"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refused:
+    """A file of which nothing was imported."""
+
+    path: str
+    reason: str
+    exit_code: int
+
+
+def run_import(
+    files: Sequence[Path],
+    *,
+    config_path: Path,
+    json_path: str | None = None,
+    weather_home: str | None = None,
+) -> int:
+    """Import files and report; return 0, 65 if a file was refused, 66 if one is not there.
+
+    Raises:
+        ConfigError: the configuration, or a report that cannot be written.
+        TelemetryError: the store cannot be opened or written.
+    """
+    config = load_config(config_path)
+    if weather_home is not None:
+        config.home_config(weather_home)
+    reports, refused = _import_all(files, config, weather_home)
+    out = console(json_path)
+    if reports:
+        out.print(_table(reports))
+    for line in _remarks(reports, config):
+        out.print(line, soft_wrap=True)
+    errors = Console(stderr=True, highlight=False, markup=False)
+    for one in refused:
+        errors.print(f"refused: {one.reason}", style="red", soft_wrap=True)
+    if json_path is not None:
+        found = {
+            "files": reports,
+            "refused": refused,
+            "homes_not_configured": _unknown_homes(reports, config),
+        }
+        write_json(json_path, found)
+    return max((one.exit_code for one in refused), default=0)
+
+
+def _import_all(
+    files: Sequence[Path], config: Config, weather_home: str | None
+) -> tuple[list[ImportReport], list[_Refused]]:
+    """Import each file in a transaction of its own."""
+    homes = {home_id: config.home(home_id) for home_id in config.homes}
+    reports: list[ImportReport] = []
+    refused: list[_Refused] = []
+    with Store.open(config.store_url, system_id=config.system.system_id) as store:
+        for path in files:
+            code = EX_DATAERR if path.exists() else EX_NOINPUT
+            try:
+                reports.append(import_file(store, path, homes, weather_home=weather_home))
+            except (ImportFileError, MissingExtraError) as err:
+                reason = str(err) if str(path) in str(err) else f"{path}: {err}"
+                refused.append(_Refused(path=str(path), reason=reason, exit_code=code))
+    return reports, refused
+
+
+def _table(reports: Sequence[ImportReport]) -> Table:
+    """Return one row per series of each file."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("file", overflow="fold")
+    table.add_column("series", overflow="fold")
+    table.add_column("period (UTC)", no_wrap=True)
+    for name in ("rows", "written", "unchanged", "missing", "rejected"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for report in reports:
+        name = f"{Path(report.path).name} ({report.kind})"
+        for series in report.series:
+            counts = series.counts
+            table.add_row(
+                name,
+                f"{series.subject} {series.name}",
+                f"{series.start:%Y-%m-%d}..\n{series.end:%Y-%m-%d}",
+                str(report.rows),
+                str(counts.changed),
+                str(counts.unchanged + counts.kept),
+                str(series.missing),
+                str(report.rejected_count) if name else "",
+            )
+            name = ""
+        if not report.series:
+            table.add_row(
+                name,
+                "nothing imported",
+                "",
+                str(report.rows),
+                "0",
+                "0",
+                "",
+                str(report.rejected_count),
+            )
+    return table
+
+
+def _remarks(reports: Sequence[ImportReport], config: Config) -> list[str]:
+    """Return what the table has no room for: rejected rows, skipped columns, notes, new homes."""
+    lines: list[str] = []
+    for report in reports:
+        name = Path(report.path).name
+        lines += [f"{name}: column {c.name} skipped: {c.reason}" for c in report.skipped_columns]
+        if report.duplicates:
+            lines.append(f"{name}: {report.duplicates} rows repeat another one; the first counts")
+        if report.rejected_count:
+            lines.append(f"{name}: {report.rejected_count} rows rejected")
+        lines += [f"  line {row.line}: {row.reason}" for row in report.rejected]
+        if report.rejected_count > len(report.rejected):
+            lines.append(f"  ... and {report.rejected_count - len(report.rejected)} more")
+        lines += [f"{name}: {note}" for note in report.notes]
+    unknown = _unknown_homes(reports, config)
+    return lines + [_ADD_HOME.format(home=home, config=config.path) for home in unknown]
+
+
+def _unknown_homes(reports: Sequence[ImportReport], config: Config) -> list[str]:
+    """Return homes of the files that the configuration does not have."""
+    met = {s.subject: None for r in reports if r.kind == "home" for s in r.series}
+    return [home_id for home_id in met if home_id not in config.homes]
+
+
+if __name__ == "__main__":
+    from runners.cli import run_job
+
+    run_job("import")

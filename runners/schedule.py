@@ -1,0 +1,164 @@
+"""``schedule.json``: a plan as an inverter's controller reads it.
+
+Schema ``darkstar.schedule/1``. A schedule may control from ``generated_at`` until ``valid_until``:
+the end of the plan, of the published prices, or two hours on, whichever comes first. Two hours are
+enough for a missed re-plan and too few for stale weather to matter. After it, or
+where ``fit_for_control`` is false (``reasons`` say why), do ``safe_action``: self-use, which needs
+no forecast and no price. Every slot says whether its price was published or forecast.
+
+Units: kWh per slot at the AC bus, kWh stored, currency per kWh, UTC.
+"""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runners.output import action, write_json
+
+if TYPE_CHECKING:
+    from mpc import Plan
+
+__all__ = ["SCHEMA", "schedule_dict", "write_schedule"]
+
+SCHEMA = "darkstar.schedule/1"
+SAFE_ACTION = "self_use"
+_VALID_FOR = timedelta(hours=2)
+_SMALL_GAP_RATIO = 0.01
+_SMALL_GAP_MONEY = 0.01
+_SERIES = (
+    "load_kwh",
+    "pv_kwh",
+    "charge_kwh",
+    "discharge_kwh",
+    "import_kwh",
+    "export_kwh",
+    "curtail_kwh",
+    "soc_kwh",
+    "import_price",
+    "export_price",
+    "energy_value_up",
+    "energy_value_down",
+)
+_COSTS = ("bill", "wear", "penalty", "terminal", "objective")
+_UNITS = {
+    "flows": "kWh per slot at the AC bus",
+    "soc_kwh": "kWh stored at the end of the slot",
+    "prices": "currency per kWh",
+    "energy_values": "currency per stored kWh at the end of the slot",
+    "times": "UTC",
+}
+
+
+def schedule_dict(
+    plan: "Plan",
+    *,
+    home_id: str,
+    system_id: str,
+    generated_at: datetime,
+    inputs_as_of: datetime,
+    soc_source: str,
+    currency: str,
+    zone: str,
+    soc_assumed: bool = False,
+    prices_until: datetime | None = None,
+) -> dict[str, object]:
+    """Return the schedule of a plan.
+
+    Args:
+        plan: what to do.
+        home_id: the house.
+        system_id: the installation that planned.
+        generated_at: when it was planned, aware; the schedule is valid from then on.
+        inputs_as_of: what was known then went into it, aware.
+        soc_source: where the stored energy at the start came from, in words.
+        currency: of all prices and costs.
+        zone: zone the sentences are written in.
+        soc_assumed: nobody measured or named the stored energy: not fit for control.
+        prices_until: end of the published prices, aware; None: not known, so not fit for control.
+    """
+    now = generated_at.astimezone(UTC)
+    end = plan.starts[-1] + timedelta(minutes=float(plan.slot_minutes[-1]))
+    reasons = _unfit(plan, now, end, prices_until, soc_assumed=soc_assumed)
+    return {
+        "schema": SCHEMA,
+        "home_id": home_id,
+        "system_id": system_id,
+        "generated_at": _utc(now),
+        "inputs_as_of": _utc(inputs_as_of),
+        "valid_until": _utc(min(end, now + _VALID_FOR, prices_until or end)),
+        "fit_for_control": not reasons,
+        "reasons": reasons,
+        "safe_action": SAFE_ACTION,
+        "currency": currency,
+        "zone": zone,
+        "units": _UNITS,
+        "soc_start_kwh": plan.soc_start_kwh,
+        "soc_source": soc_source,
+        "prices_until": None if prices_until is None else _utc(prices_until),
+        "costs": {name: getattr(plan, name) for name in _COSTS},
+        "certificate": {
+            "status": plan.status,
+            "gap": plan.gap,
+            "engine": plan.engine,
+            "violations": [violation._asdict() for violation in plan.violations],
+        },
+        "slots": _slots(plan, end, zone, prices_until),
+    }
+
+
+def write_schedule(path: Path, schedule: dict[str, object]) -> None:
+    """Write ``schedule.json``; a reader sees the old file or the new one, whole.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    write_json(path, schedule)
+
+
+def _unfit(
+    plan: "Plan", now: datetime, end: datetime, prices_until: datetime | None, *, soc_assumed: bool
+) -> list[str]:
+    """Return why an inverter should not follow the plan; empty where it may."""
+    reasons: list[str] = []
+    small = max(_SMALL_GAP_MONEY, _SMALL_GAP_RATIO * abs(plan.objective))
+    if plan.status != "optimal" and not (plan.status == "feasible" and plan.gap <= small):
+        reasons.append(
+            f"the plan is {plan.status} with a gap of {plan.gap:.3f}, want at most {small:.3f}"
+        )
+    if soc_assumed:
+        reasons.append("the stored energy at the start was assumed; measure it or give --soc-kwh")
+    if not plan.start <= now < end:
+        reasons.append(
+            f"it was made at {_utc(now)}, outside the plan from {_utc(plan.start)} to {_utc(end)}"
+        )
+    if prices_until is None:
+        reasons.append("it is not known until when prices are published")
+    elif prices_until <= now:
+        reasons.append(f"prices are published until {_utc(prices_until)} only; import newer ones")
+    return reasons
+
+
+def _slots(
+    plan: "Plan", end: datetime, zone: str, prices_until: datetime | None
+) -> list[dict[str, object]]:
+    """Return one object per slot."""
+    starts = plan.starts
+    ends = [*starts[1:], end]
+    series = {name: getattr(plan, name).tolist() for name in _SERIES}
+    sentences = plan.explain(zone)
+    return [
+        {
+            "start": _utc(starts[t]),
+            "end": _utc(ends[t]),
+            "action": action(plan, t).replace("-", "_"),
+            **{name: values[t] for name, values in series.items()},
+            "price_published": prices_until is not None and ends[t] <= prices_until,
+            "reason": sentences[t],
+        }
+        for t in range(len(plan))
+    ]
+
+
+def _utc(moment: datetime) -> str:
+    """Return ISO 8601 with Z."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

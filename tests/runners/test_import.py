@@ -1,0 +1,95 @@
+"""``darkstar import``: what it stores, what it prints, how it ends."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from runners.cli import app
+from telemetry.store import Store
+
+HOME_CSV = """\
+slot_start_utc,slot_minutes,home_id,load_kwh,colour
+2025-09-01T00:00:00Z,60,{home},1.0,red
+2025-09-01T01:00:00Z,60,{home},,red
+2025-09-01T02:00:00Z,60,{home},2.0,red
+noon,60,{home},2.0,red
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    assert (
+        CliRunner().invoke(app, ["init", "--config", str(tmp_path / "config.yaml")]).exit_code == 0
+    )
+    (tmp_path / "demo.csv").write_text(HOME_CSV.format(home="demo"), encoding="utf-8")
+    (tmp_path / "other.csv").write_text(HOME_CSV.format(home="cabin"), encoding="utf-8")
+    (tmp_path / "bad.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    return tmp_path
+
+
+def imported(folder: Path, *args: str) -> Result:
+    files = [str(folder / name) if name.endswith(".csv") else name for name in args]
+    config = ["--config", str(folder / "config.yaml")]
+    return CliRunner().invoke(app, ["import", *files, *config], env={"COLUMNS": "80"})
+
+
+def test_table_rejected_rows_and_skipped_columns(folder: Path) -> None:
+    result = imported(folder, "demo.csv")
+    assert result.exit_code == 0, result.output
+    assert "demo.csv: column colour skipped" in result.stdout
+    assert "1 rows rejected" in result.stdout
+    assert "line 5: " in result.stdout
+    assert max(len(line) for line in result.stdout.splitlines() if "─" in line) <= 80
+    # 3 good hours: one is empty, so 2 x 4 quarters or 3 x 4 with the gap noted.
+    row = next(line for line in result.stdout.splitlines() if "demo.csv" in line)
+    assert "4" in row.split()
+    with Store.open(folder / "darkstar.sqlite", read_only=True) as store:
+        assert store.home("demo").zone == "Europe/Stockholm"
+
+
+def test_twice_is_once(folder: Path) -> None:
+    first = folder / "first.json"
+    second = folder / "second.json"
+    assert imported(folder, "demo.csv", "--json", str(first)).exit_code == 0
+    assert imported(folder, "demo.csv", "--json", str(second)).exit_code == 0
+    written = [
+        json.loads(path.read_text(encoding="utf-8"))["files"][0]["series"][0]["counts"]
+        for path in (first, second)
+    ]
+    assert written[0]["inserted"] > 0
+    assert (written[1]["inserted"], written[1]["updated"]) == (0, 0)
+    assert written[1]["unchanged"] == written[0]["inserted"]
+
+
+def test_unknown_home_is_imported_and_named(folder: Path) -> None:
+    result = imported(folder, "other.csv", "--json", "-")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["homes_not_configured"] == ["cabin"]
+    assert "to plan it add there" in result.stderr
+    assert "cabin: {zone: ..." in result.stderr
+
+
+@pytest.mark.parametrize(("bad", "code"), [("bad.csv", 65), ("absent.csv", 66)])
+def test_refused_file_does_not_stop_the_others(folder: Path, bad: str, code: int) -> None:
+    result = imported(folder, bad, "demo.csv", "--json", "-")
+    assert result.exit_code == code
+    report = json.loads(result.stdout)
+    assert [Path(one["path"]).name for one in report["files"]] == ["demo.csv"]
+    assert [Path(one["path"]).name for one in report["refused"]] == [bad]
+    line = next(line for line in result.stderr.splitlines() if line.startswith("refused: "))
+    assert bad in line
+
+
+def test_weather_home_must_be_configured(folder: Path) -> None:
+    result = imported(folder, "demo.csv", "--weather-home", "dem")
+    assert result.exit_code == 78
+    assert "no such home, known: demo; did you mean demo?" in result.stderr
+
+
+def test_without_configuration(tmp_path: Path) -> None:
+    result = imported(tmp_path, "demo.csv")
+    assert result.exit_code == 78
+    assert "no such file; run `darkstar init`" in result.stderr
+    assert result.stderr.count("\n") == 1
