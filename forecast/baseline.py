@@ -9,6 +9,7 @@ day d at quarter q and D(q) the newest ``days`` days that have a value there,
 
     forecast[q] = mean of x[d, q] over D(q)                                      (N1)
     price[d, q] = x[d', q],  d' the newest day before d that has a value         (N2)
+    forecast[q] = line from forecast[a] to forecast[b], a < q < b the next known (N3)
 
 On the autumn day of a daylight-saving zone the doubled hour gives two values to the same
 cell: x is their mean, and the day counts once. On the spring day the missing hour has none,
@@ -29,6 +30,7 @@ I64: TypeAlias = NDArray[np.int64]
 
 LOAD_DAYS = 7
 PV_DAYS = 3
+PV_BRIDGE_QUARTERS = 4
 MAX_LOOKBACK_DAYS = 28
 PRICE_LOOKBACK_DAYS = 7
 _SLOT_MINUTES = SLOT_SECONDS // 60
@@ -44,6 +46,7 @@ def same_slot_mean(
     zone: str,
     days: int,
     max_lookback_days: int = MAX_LOOKBACK_DAYS,
+    bridge_quarters: int = 0,
     series: str = "value",
 ) -> F64:
     """Return the mean of the newest ``days`` values at each target's wall-clock slot (N1).
@@ -58,6 +61,8 @@ def same_slot_mean(
         zone: IANA name of the home's time zone.
         days: how many days with a value enter the mean, at least 1.
         max_lookback_days: the oldest local day searched, counted back from the issue's day.
+        bridge_quarters: wall-clock quarter-hours without any value are read off the line between
+            their neighbours (N3) where at most this many stand in a row.
         series: what the values are, for error messages.
 
     Returns:
@@ -81,7 +86,8 @@ def same_slot_mean(
     quarter = calendar.quarter[: recent.size]
     inside = age_days <= max_lookback_days
     table = _table(age_days[inside], quarter[inside], recent[inside], max_lookback_days + 1)
-    mean = _mean_of_newest(table, days)[calendar.quarter[recent.size + 1 :]]
+    profile = _bridged(_mean_of_newest(table, days), bridge_quarters)
+    mean = profile[calendar.quarter[recent.size + 1 :]]
     _refuse_gap(
         mean,
         targets,
@@ -106,9 +112,19 @@ def load_baseline(
 def pv_baseline(
     history_kwh: F64, history_start: int, targets: I64, *, zone: str, days: int = PV_DAYS
 ) -> F64:
-    """Return the (T,) naive PV forecast, kWh per slot: the 3-day same-slot mean."""
+    """Return the (T,) naive PV forecast, kWh per slot: the 3-day same-slot mean.
+
+    Inverters that report nothing at dusk leave the same slots empty every day, which are neither
+    night nor a reading: gaps of up to an hour in the profile of the day are bridged (N3).
+    """
     mean = same_slot_mean(
-        history_kwh, history_start, targets, zone=zone, days=days, series="pv_kwh"
+        history_kwh,
+        history_start,
+        targets,
+        zone=zone,
+        days=days,
+        bridge_quarters=PV_BRIDGE_QUARTERS,
+        series="pv_kwh",
     )
     return np.maximum(mean, 0.0)
 
@@ -195,6 +211,19 @@ def _mean_of_newest(table: F64, days: int) -> F64:
     mean = np.full(_QUARTERS, np.nan)
     np.divide(np.where(use, table, 0.0).sum(axis=0), count, out=mean, where=count > 0)
     return mean
+
+
+def _bridged(profile: F64, most: int) -> F64:
+    """Fill runs of at most ``most`` missing quarters of a day's (96,) profile linearly (N3)."""
+    known = np.flatnonzero(~np.isnan(profile))
+    if most == 0 or known.size in (0, _QUARTERS):
+        return profile
+    around = np.concatenate((known[-1:] - _QUARTERS, known, known[:1] + _QUARTERS))
+    quarter = np.arange(_QUARTERS)
+    after = np.searchsorted(around, quarter)
+    short = around[after] - around[after - 1] - 1 <= most
+    values = np.concatenate((profile[known[-1:]], profile[known], profile[known[:1]]))
+    return np.where(np.isnan(profile) & short, np.interp(quarter, around, values), profile)
 
 
 def _newest_before(table: F64, max_age_days: int) -> F64:

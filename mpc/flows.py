@@ -136,20 +136,25 @@ def _snap(problem: Problem, soc: F64) -> F64:
 def violations_of(problem: Problem, flows: Flows) -> tuple[Violation, ...]:
     """Return every broken soft limit, slot by slot, with its cost."""
     site, penalty = problem.site, problem.penalty_per_kwh
-    soft = np.minimum(problem.import_soft, problem.import_max)
-    above = np.minimum(flows.imports, problem.import_max) - soft
-    recovery = np.zeros(flows.soc.size)
-    recovery[-1] = site.recovery_price_per_kwh
     found: list[Violation] = []
-    broken: tuple[tuple[str, F64, float | F64], ...] = (
+    broken: list[tuple[str, F64, float | F64]] = [
         ("max_import_kw", flows.imports - problem.import_max, penalty),
         ("max_export_kw", flows.exports - problem.export_max, penalty),
-        ("planning_import_kw", above, site.planning_import_price_per_kwh),
-        ("reserve_soc_kwh", problem.reserve - flows.soc, site.reserve_price_per_kwh),
-        ("min_soc_kwh", problem.wanted_min - flows.soc, recovery),
         ("max_soc_kwh", flows.soc - problem.wanted_max, 0.0),
-    )
+    ]
+    if site.planning_import_kw is not None:
+        soft = np.minimum(problem.import_soft, problem.import_max)
+        above = np.minimum(flows.imports, problem.import_max) - soft
+        broken.append(("planning_import_kw", above, site.planning_import_price_per_kwh))
+    if site.reserve_price_per_kwh > 0.0:
+        short = problem.reserve - flows.soc
+        broken.append(("reserve_soc_kwh", short, site.reserve_price_per_kwh))
+    recovery = np.zeros(flows.soc.size)
+    recovery[-1] = site.recovery_price_per_kwh
+    broken.append(("min_soc_kwh", problem.wanted_min - flows.soc, recovery))
     for name, amount, price in broken:
+        if amount.max() <= ENERGY_TOLERANCE_KWH:
+            continue
         cost = np.broadcast_to(price, amount.shape)
         found += [
             Violation(name, int(t), float(amount[t]), float(amount[t] * cost[t]))

@@ -54,28 +54,38 @@ def _bus_interval(problem: Problem, flows: Flows) -> tuple[F64, F64]:
     A source in use prices the bus at its cost or above, one with room left at its cost or below;
     a sink (export, curtailment) the other way round.
     """
-    tol = ENERGY_TOLERANCE_KWH
-    soft_price = problem.import_price + problem.site.planning_import_price_per_kwh
+    tol, inf = ENERGY_TOLERANCE_KWH, np.inf
+    low = np.where(flows.imports > tol, problem.import_price, -inf)
     soft = np.minimum(problem.import_soft, problem.import_max)
-    over = problem.import_price + problem.penalty_per_kwh
-    low = np.where(flows.imports > tol, problem.import_price, -np.inf)
-    high = np.where(flows.imports < soft - tol, problem.import_price, np.inf)
-    low = np.where(flows.imports > soft + tol, np.maximum(low, soft_price), low)
-    high = np.where(
-        (flows.imports >= soft - tol) & (flows.imports < problem.import_max - tol), soft_price, high
-    )
-    low = np.where(flows.imports > problem.import_max + tol, np.maximum(low, over), low)
-    high = np.where(flows.imports >= problem.import_max - tol, np.minimum(high, over), high)
+    room = flows.imports < soft - tol
+    high = np.where(room, problem.import_price, inf)
+    if not room.all():
+        low, high = _dear_import(problem, flows, low, high)
     can_export = flows.exports < problem.export_max - tol
-    low = np.where(can_export, np.maximum(low, problem.export_price), low)
+    if can_export.all():
+        low = np.maximum(low, problem.export_price)
+    else:
+        spill = problem.export_price - problem.penalty_per_kwh
+        low = np.maximum(low, np.where(can_export, problem.export_price, spill))
+        high = np.where(flows.exports > problem.export_max + tol, np.minimum(high, spill), high)
     high = np.where(flows.exports > tol, np.minimum(high, problem.export_price), high)
-    spill = problem.export_price - problem.penalty_per_kwh
-    low = np.where(can_export, low, np.maximum(low, spill))
-    high = np.where(flows.exports > problem.export_max + tol, np.minimum(high, spill), high)
     can_curtail = flows.curtail < problem.curtail_max - tol
     low = np.where(can_curtail, np.maximum(low, 0.0), low)
     high = np.where(flows.curtail > tol, np.minimum(high, 0.0), high)
     return low, high
+
+
+def _dear_import(problem: Problem, flows: Flows, low: F64, high: F64) -> tuple[F64, F64]:
+    """Return the range where import has reached its soft or its hard limit."""
+    tol = ENERGY_TOLERANCE_KWH
+    soft = np.minimum(problem.import_soft, problem.import_max)
+    soft_price = problem.import_price + problem.site.planning_import_price_per_kwh
+    over = problem.import_price + problem.penalty_per_kwh
+    at_soft, at_hard = flows.imports >= soft - tol, flows.imports >= problem.import_max - tol
+    low = np.where(flows.imports > soft + tol, soft_price, low)
+    high = np.where(at_soft & ~at_hard, soft_price, high)
+    low = np.where(flows.imports > problem.import_max + tol, over, low)
+    return low, np.where(at_hard, over, high)
 
 
 def _slot_interval(problem: Problem, flows: Flows, low: F64, high: F64) -> tuple[F64, F64]:
@@ -83,10 +93,11 @@ def _slot_interval(problem: Problem, flows: Flows, low: F64, high: F64) -> tuple
     tol, battery = ENERGY_TOLERANCE_KWH, problem.site.battery
     eta_c, eta_d = battery.charge_efficiency, battery.discharge_efficiency
     wear = battery.wear_cost_per_kwh
-    serve = np.maximum(problem.net, 0.0)
-    margin = problem.site.export_margin_per_kwh
-    more_costs = wear + np.where(flows.discharge >= serve - tol, margin, 0.0)
-    less_saves = wear + np.where(flows.discharge > serve + tol, margin, 0.0)
+    more_costs = less_saves = np.full(1, wear)
+    if (margin := problem.site.export_margin_per_kwh) > 0.0:
+        serve = np.maximum(problem.net, 0.0)
+        more_costs = wear + np.where(flows.discharge >= serve - tol, margin, 0.0)
+        less_saves = wear + np.where(flows.discharge > serve + tol, margin, 0.0)
     value_low, value_high = np.full(low.size, -np.inf), np.full(low.size, np.inf)
     charging, discharging = flows.charge > tol, flows.discharge > tol
     value_low = np.where(charging, low / eta_c, value_low)
@@ -103,20 +114,20 @@ def _backward(
 ) -> tuple[F64, F64]:
     """Intersect intervals backward in time (E1), opening a side at each bound of soc."""
     tol = ENERGY_TOLERANCE_KWH
-    at_top = (flows.soc >= problem.soc_max - tol).tolist()
-    at_bottom = (flows.soc <= problem.soc_min + tol).tolist()
+    at_top = flows.soc >= problem.soc_max - tol
+    at_bottom = flows.soc <= problem.soc_min + tol
     reserve_price = problem.site.reserve_price_per_kwh
     missing = (flows.soc < problem.reserve - tol) * reserve_price
     touching = ((flows.soc <= problem.reserve + tol) & (problem.reserve > 0.0)) * reserve_price
-    next_credit, last_credit = missing.tolist(), touching.tolist()
-    lows, highs = low.tolist(), high.tolist()
     below, above = last
-    out_low, out_high = [0.0] * low.size, [0.0] * low.size
-    for t in range(low.size - 1, -1, -1):
-        out_low[t] = below = below + next_credit[t]
-        out_high[t] = above = above + last_credit[t]
-        if at_top[t] or lows[t] > below:
-            below = lows[t]
-        if at_bottom[t] or highs[t] < above:
-            above = highs[t]
-    return np.array(out_low), np.array(out_high)
+    out_low, out_high = [], []
+    columns = (low, high, at_top, at_bottom, missing, touching)
+    for floor, ceiling, full, empty, next_credit, last_credit in zip(
+        *(column[::-1].tolist() for column in columns), strict=True
+    ):
+        below, above = below + next_credit, above + last_credit
+        out_low.append(below)
+        out_high.append(above)
+        below = floor if full or floor > below else below
+        above = ceiling if empty or ceiling < above else above
+    return np.array(out_low[::-1]), np.array(out_high[::-1])

@@ -115,9 +115,9 @@ class LpSolver:
         """Read the optimal solution out of HiGHS."""
         solution = self._highs.getSolution()
         return Solution(
-            np.array(solution.col_value),
-            np.array(solution.row_dual),
-            self._highs.getInfo().objective_function_value,
+            np.fromiter(solution.col_value, np.float64),
+            np.fromiter(solution.row_dual, np.float64),
+            self._highs.getObjectiveValue(),
             self._highs.getBasis(),
         )
 

@@ -155,10 +155,12 @@ def follow_on_curve(
 
 def _curve(value: F64, length_kwh: F64, empty_kwh: float, usable_kwh: float) -> TerminalCurve:
     """Sort pieces by value, merge equal ones and cut the curve at ``usable_kwh``."""
-    used = length_kwh > 0.0
-    level, which = np.unique(-value[used], return_inverse=True)
-    if level.size == 0:
+    order = np.argsort(-value, kind="stable")
+    order = order[length_kwh[order] > 0.0]
+    if order.size == 0:
         return TerminalCurve(np.zeros(1), np.zeros(1))
-    edge = np.concatenate([[0.0], np.cumsum(np.bincount(which, weights=length_kwh[used]))])
-    inside = edge[:-1] < max(usable_kwh, 1e-12)
-    return TerminalCurve(empty_kwh + edge[:-1][inside], -level[inside])
+    level, filled = value[order], np.cumsum(length_kwh[order])
+    edge = np.concatenate([[0.0], filled[:-1]])
+    begins = edge < max(usable_kwh, 1e-12)
+    begins[1:] &= level[1:] < level[:-1]
+    return TerminalCurve(empty_kwh + edge[begins], level[begins])

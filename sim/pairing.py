@@ -23,6 +23,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.errors import PairingError
 from telemetry.slots import local_calendar
 
 I64: TypeAlias = NDArray[np.int64]
@@ -31,10 +32,6 @@ _DAY_SECONDS = 86_400
 _HALF_YEAR_DAYS = 182
 _YEAR_DAYS = 364
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class PairingError(ValueError):
-    """A home and a price series cannot be paired; the message says why and what would do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,136 @@
+"""``make bench``: run the benchmarks once, print one table of ratios, write docs/benchmarks.md."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from runners.results import machine
+
+PAGE = Path("docs/benchmarks.md")
+_PROCESS_RUNS = 7
+_KIB_PER_MIB = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of the table."""
+
+    what: str
+    measured: str
+    ratio: str
+    target: str
+
+    def text(self) -> str:
+        """Return the line in Markdown."""
+        return f"| {self.what} | {self.measured} | {self.ratio} | {self.target} |"
+
+
+def main() -> int:
+    """Run, print and write."""
+    with tempfile.TemporaryDirectory() as folder:
+        medians = _run_benchmarks(Path(folder))
+        lines = _planner_lines(medians) + _process_lines(Path(folder))
+    table = "| what | median | ratio | target |\n|---|---:|---:|---:|\n"
+    table += "\n".join(line.text() for line in lines) + "\n"
+    stamp = f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, highspy {_version('highspy')}."
+    sys.stdout.write(f"{stamp}\n\n{table}")
+    PAGE.write_text(_page(stamp, table), encoding="utf-8")
+    return 0
+
+
+def _run_benchmarks(folder: Path) -> dict[str, float]:
+    """Return median seconds by test name."""
+    out = folder / "bench.json"
+    command = [sys.executable, "-m", "pytest", "benchmarks", "-q", f"--benchmark-json={out}"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    found = json.loads(out.read_text(encoding="utf-8"))["benchmarks"]
+    return {b["name"].removeprefix("test_"): float(b["stats"]["median"]) for b in found}
+
+
+def _planner_lines(median: dict[str, float]) -> list[Line]:
+    """Return the lines of the planner: ratios to raw HiGHS and to a cold plan."""
+    raw, cold = median["raw_highspy"], median["plan_cold"]
+    rows = (
+        ("raw highspy, its own options: passModel + run", "raw_highspy", raw, "raw", "1"),
+        ("raw highspy, our options", "raw_highspy_with_our_options", raw, "raw", ""),
+        ("Planner.plan, cold", "plan_cold", raw, "raw", "at most 1.3 raw"),
+        ("Planner.plan, cold", "plan_cold", median["raw_highspy_with_our_options"], "our raw", ""),
+        ("re-plan, all moved one slot", "plan_again_one_slot_later", cold, "cold", "at most 0.35"),
+        ("cvxpy, built and solved", "reference[cvxpy]", raw, "raw", ""),
+        ("Pyomo, built and solved", "reference[pyomo]", raw, "raw", ""),
+        ("Planner.plan, 96 slots, cold", "plan_other_horizons[T=96]", cold, "cold", ""),
+        ("Planner.plan, 672 slots, cold", "plan_other_horizons[T=672]", cold, "cold", ""),
+    )
+    return [
+        Line(
+            what=what,
+            measured=f"{1e3 * median[name]:.2f} ms",
+            ratio=f"{median[name] / base:.2f} x {unit}",
+            target=target,
+        )
+        for what, name, base, unit, target in rows
+    ]
+
+
+def _process_lines(folder: Path) -> list[Line]:
+    """Return time and memory of ``darkstar plan --no-plot`` as a whole process."""
+    darkstar = [sys.executable, "-m", "runners.cli"]
+    home = folder / "home"
+    demo = [*darkstar, "demo", "--no-plot", "--out", str(home)]
+    subprocess.run(demo, check=True, stdout=subprocess.DEVNULL)
+    plan = [*darkstar, "plan", "--no-plot", "--config", str(home / "config.yaml")]
+    plan += ["--at", "2025-10-25T14:00Z", "--out", str(folder / "out")]
+    seconds, memory = zip(*(_measured(plan) for _ in range(_PROCESS_RUNS)), strict=True)
+    middle = _PROCESS_RUNS // 2
+    return [
+        Line(
+            what="`darkstar plan --no-plot`, whole process",
+            measured=f"{sorted(seconds)[middle]:.2f} s",
+            ratio="",
+            target="at most 1.2 s",
+        ),
+        Line(
+            what="its memory (maximum resident set)",
+            measured=f"{max(memory):.0f} MB",
+            ratio="",
+            target="at most 160 MB",
+        ),
+    ]
+
+
+def _measured(command: list[str]) -> tuple[float, float]:
+    """Return (seconds, maximum resident MiB) of one run of a command."""
+    begin = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return time.perf_counter() - begin, usage.ru_maxrss / _KIB_PER_MIB
+
+
+def _version(package: str) -> str:
+    """Return the installed version of a package."""
+    from importlib.metadata import version  # noqa: PLC0415 - only needed here
+
+    return version(package)
+
+
+def _page(stamp: str, table: str) -> str:
+    """Return docs/benchmarks.md."""
+    return (
+        "# Benchmarks\n\nMade by `make bench`: 192 slots of the demo home, one 10 kWh battery, "
+        "ratios measured in one run.\n\n"
+        f"{stamp} Platform {platform.system()} {platform.machine()}.\n\n{table}"
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,319 @@
+"""``darkstar plan``: what was known at a moment, planned, explained and written down.
+
+    config, store ──> what was known ──> Planner ──> table, schedule.json, plan.png
+
+Without ``--at`` the plan is a live one: it is saved in the store with its forecasts. With ``--at``
+it is a look back that writes nothing to the store. The same facts give the same plan, to the byte.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+
+from mpc import Plan, Planner, TerminalCurve
+from runners.config import Config, load_config
+from runners.errors import EX_DATAERR, ConfigError, Problem
+from runners.output import console, plan_table, summary_table, write_json
+from runners.schedule import schedule_dict, write_schedule
+from sim.baselines import cost_of_plan, no_battery, self_use
+from sim.pairing import PricePairing
+from sim.planning import HomeModel, KnownInputs, known_inputs
+from telemetry.plan_table import StoredPlan
+from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS
+from telemetry.store import Store
+
+__all__ = ["PlanRun", "StartState", "home_model", "make_plan", "report_plan", "run_plan"]
+
+_PLAN_SCHEMA = "darkstar.plan/1"
+_BASELINE = "baseline"
+_LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartState:
+    """Stored energy at the start of a plan, and where it is known from."""
+
+    soc_kwh: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlanRun:
+    """A plan with what it was made from and what it is compared to.
+
+    Attributes:
+        inputs: what was known.
+        state: stored energy at the start.
+        plan: the plan.
+        no_battery_cost: what the house would pay with its battery resting.
+        self_use_cost: what it would pay on plain self-consumption.
+        plan_cost: what the plan pays, on the same footing.
+        solve_seconds: time the planner took.
+    """
+
+    inputs: KnownInputs
+    state: StartState
+    plan: Plan
+    no_battery_cost: float
+    self_use_cost: float
+    plan_cost: float
+    solve_seconds: float
+
+
+def run_plan(
+    *,
+    config_path: Path,
+    home_id: str | None,
+    at: datetime | None,
+    out_dir: Path,
+    soc_kwh: float | None = None,
+    soc_percent: float | None = None,
+    json_path: str | None = None,
+    plot: bool = True,
+    explain: bool = False,
+) -> PlanRun:
+    """Plan one home and write the results to ``out_dir``.
+
+    Raises:
+        ConfigError: the configuration, a missing state of charge, or files that cannot be written.
+        SimError, ForecastError, PlanError, TelemetryError: data that cannot be planned with.
+    """
+    config = load_config(config_path)
+    home = config.pick_home(home_id)
+    moment = datetime.now(UTC) if at is None else at.astimezone(UTC)
+    model = home_model(config, home)
+    with Store.open(config.store_url, system_id=config.system.system_id) as store:
+        state = _start_state(store, config, home, moment, soc_kwh, soc_percent)
+        run = make_plan(model, known_inputs(store, model, moment), state)
+        if at is None:
+            store.put_home(model.home)
+            _save(store, home, run)
+    report_plan(config, home, run, out_dir, json_path=json_path, plot=plot, explain=explain)
+    return run
+
+
+def home_model(config: Config, home_id: str) -> HomeModel:
+    """Return a configured home as the planner needs it.
+
+    Raises:
+        ConfigError: the home has no price area.
+    """
+    given = config.home_config(home_id)
+    if given.area is None:
+        problem = Problem(f"homes.{home_id}.area", "", "missing; the area of its prices, e.g. se4")
+        raise ConfigError(str(config.path), [problem])
+    currency = config.home_currency(home_id)
+    rates = {c: config.exchange_rate(home_id, c) for c in config.exchange_rates if c != currency}
+    pairing = given.price_pairing
+    return HomeModel(
+        home=config.home(home_id),
+        site=config.site(home_id),
+        tariff=config.tariff(home_id),
+        price_area=given.area,
+        exchange_rates=rates,
+        pairing=None
+        if pairing is None
+        else PricePairing(
+            home_zone=given.zone, price_zone=pairing.zone, shift_days=pairing.shift_days
+        ),
+        horizon_hours=given.horizon_hours,
+        load_days=given.forecast.load_days,
+        pv_days=given.forecast.pv_days,
+    )
+
+
+def make_plan(model: HomeModel, inputs: KnownInputs, state: StartState) -> PlanRun:
+    """Plan cold, and cost the two policies that need no plan on the same inputs."""
+    site, horizon, soc = model.site, inputs.horizon, state.soc_kwh
+    planner = Planner(site)
+    begin = perf_counter()
+    plan = planner.plan(horizon, soc)
+    seconds = perf_counter() - begin
+    curve = TerminalCurve.of(plan.terminal_curve)
+    return PlanRun(
+        inputs=inputs,
+        state=state,
+        plan=plan,
+        no_battery_cost=no_battery(site, horizon, soc, curve).cost,
+        self_use_cost=self_use(site, horizon, soc, curve).cost,
+        plan_cost=cost_of_plan(plan, curve),
+        solve_seconds=seconds,
+    )
+
+
+def _start_state(
+    store: Store,
+    config: Config,
+    home_id: str,
+    moment: datetime,
+    soc_kwh: float | None,
+    soc_percent: float | None,
+) -> StartState:
+    """Return the stored energy given, else the newest recorded one if it is fresh."""
+    capacity = config.site(home_id).battery.capacity_kwh
+    if soc_kwh is not None:
+        return StartState(soc_kwh=soc_kwh, source="--soc-kwh")
+    if soc_percent is not None:
+        return StartState(soc_kwh=capacity * soc_percent / 100.0, source="--soc-percent")
+    if capacity == 0.0:
+        return StartState(soc_kwh=0.0, source="no battery")
+    oldest = timedelta(minutes=config.home_config(home_id).soc_max_age_minutes + SLOT_MINUTES)
+    found = store.latest(home_id, "soc_end", as_of=moment, not_before=moment - oldest)
+    if found is None:
+        minutes = config.home_config(home_id).soc_max_age_minutes
+        message = (
+            f"no state of charge was recorded in the {minutes:g} minutes before "
+            f"{moment:%Y-%m-%d %H:%M}Z; give --soc-kwh or --soc-percent"
+        )
+        raise ConfigError(home_id, [Problem("", "", message)], exit_code=EX_DATAERR)
+    end = found.slot_start + timedelta(seconds=SLOT_SECONDS)
+    return StartState(
+        soc_kwh=found.value * capacity,
+        source=f"recorded at {end:%Y-%m-%d %H:%M}Z ({found.provenance})",
+    )
+
+
+def _save(store: Store, home_id: str, run: PlanRun) -> None:
+    """Keep a live plan and the forecasts it was made from."""
+    plan, issued = run.plan, run.inputs.as_of
+    with store.transaction():
+        for target, values in (("load_kwh", plan.load_kwh), ("pv_kwh", plan.pv_kwh)):
+            store.put_forecast(
+                home_id,
+                target=target,
+                model=_BASELINE,
+                issued_at=issued,
+                start=plan.start,
+                values=values,
+            )
+        stored = StoredPlan(
+            scenario=_LIVE,
+            issued_at=issued,
+            start=plan.start,
+            end=run.inputs.horizon.end,
+            engine=plan.engine,
+            status=plan.status,
+            objective=plan.objective,
+            plan_schema=_PLAN_SCHEMA,
+            plan_json=plan.to_json(),
+        )
+        store.put_plan(home_id, stored)
+
+
+def report_plan(
+    config: Config,
+    home_id: str,
+    run: PlanRun,
+    out_dir: Path,
+    *,
+    json_path: str | None,
+    plot: bool,
+    explain: bool,
+) -> None:
+    """Print the plan and its summary; write schedule.json and plan.png."""
+    zone, currency = config.home_config(home_id).zone, config.home_currency(home_id)
+    plan, out = run.plan, console(json_path)
+    out.print(plan_table(plan, zone, currency=currency))
+    if explain:
+        for sentence in plan.explain(zone):
+            out.print(sentence, soft_wrap=True)
+    schedule = schedule_dict(
+        plan,
+        home_id=home_id,
+        system_id=config.system.system_id,
+        generated_at=run.inputs.as_of,
+        inputs_as_of=run.inputs.as_of,
+        soc_source=run.state.source,
+        currency=currency,
+        zone=zone,
+        prices_until=run.inputs.prices_until,
+    )
+    files = [out_dir / "schedule.json"]
+    write_schedule(files[0], schedule)
+    if plot:
+        files.append(out_dir / "plan.png")
+        _draw(config, home_id, run, files[1])
+    out.print(summary_table(_summary(run, home_id, currency, files)))
+    if json_path is not None:
+        write_json(json_path, _result(run, schedule))
+
+
+def _draw(config: Config, home_id: str, run: PlanRun, path: Path) -> None:
+    """Write the picture."""
+    from runners.plot_plan import plot_plan  # noqa: PLC0415 - matplotlib is heavy
+
+    given = config.home_config(home_id)
+    low, high = (None, None) if given.battery is None else given.battery.soc_window_kwh
+    plot_plan(
+        run.plan,
+        path,
+        zone=given.zone,
+        title=f"{given.name or home_id}, planned at {run.inputs.as_of:%Y-%m-%d %H:%M}Z",
+        currency=config.home_currency(home_id),
+        min_soc_kwh=low,
+        max_soc_kwh=high,
+    )
+
+
+def _summary(
+    run: PlanRun, home_id: str, currency: str, files: list[Path]
+) -> list[tuple[str, object]]:
+    """Return what a user wants to know first."""
+    plan = run.plan
+    hours = float(plan.slot_minutes.sum()) / 60.0
+    until = f"{run.inputs.prices_until:%Y-%m-%d %H:%M}Z"
+    saving = run.no_battery_cost - run.plan_cost
+    rows: list[tuple[str, object]] = [
+        ("home", home_id),
+        ("planned at", f"{run.inputs.as_of:%Y-%m-%d %H:%M}Z, {hours:g} h"),
+        ("stored at start", f"{plan.soc_start_kwh:.3f} kWh, {run.state.source}"),
+        ("prices", f"published until {until}, then the day before's"),
+        ("no battery", f"{run.no_battery_cost:.2f} {currency}"),
+        ("self-consumption", f"{run.self_use_cost:.2f} {currency}"),
+        ("this plan", f"{run.plan_cost:.2f} {currency} ({saving:+.2f} saved against no battery)"),
+        ("", "bill + wear - change in the worth of stored energy, on the forecast"),
+        ("certificate", _certificate(plan, currency)),
+        ("solved in", f"{1e3 * run.solve_seconds:.1f} ms"),
+        ("written", ", ".join(str(f) for f in files)),
+    ]
+    return rows + [("broken limit", text) for text in _broken(plan, currency)]
+
+
+def _certificate(plan: Plan, currency: str) -> str:
+    """Say how good the plan provably is."""
+    if plan.status == "optimal":
+        return "optimal: no plan is cheaper on these inputs"
+    return f"{plan.status}: at most {plan.gap:.4f} {currency} above the optimum"
+
+
+def _broken(plan: Plan, currency: str) -> list[str]:
+    """Sum up broken soft limits, one line each."""
+    lines = []
+    for limit in dict.fromkeys(v.limit for v in plan.violations):
+        items = [v for v in plan.violations if v.limit == limit]
+        worst = max(v.amount_kwh for v in items)
+        cost = sum(v.cost for v in items)
+        lines.append(
+            f"{limit} in {len(items)} slots, by {worst:.3f} kWh at most ({cost:.2f} {currency})"
+        )
+    return lines
+
+
+def _result(run: PlanRun, schedule: dict[str, object]) -> dict[str, object]:
+    """Return what ``--json`` writes: the schedule and how it compares."""
+    return {
+        **schedule,
+        "comparison": {
+            "no_battery": run.no_battery_cost,
+            "self_consumption": run.self_use_cost,
+            "plan": run.plan_cost,
+        },
+        "solve_seconds": run.solve_seconds,
+    }
+
+
+if __name__ == "__main__":
+    from runners.cli import run_job
+
+    run_job("plan")
