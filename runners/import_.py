@@ -56,8 +56,8 @@ def run_import(
         config.home_config(weather_home)
     reports, refused = _import_all(files, config, weather_home)
     out = console(json_path)
-    if reports:
-        out.print(_table(reports))
+    for report in reports:
+        out.print(_table(report))
     for line in _remarks(reports, config):
         out.print(line, soft_wrap=True)
     errors = Console(stderr=True, highlight=False, markup=False)
@@ -91,40 +91,29 @@ def _import_all(
     return reports, refused
 
 
-def _table(reports: Sequence[ImportReport]) -> Table:
-    """Return one row per series of each file."""
+def _table(report: ImportReport) -> Table:
+    """Return one row per series of a file."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("file", overflow="fold")
+    table.title = (
+        f"{Path(report.path).name}: {report.kind}, {report.rows} rows, "
+        f"{report.rejected_count} rejected"
+    )
+    table.title_justify = "left"
     table.add_column("series", overflow="fold")
     table.add_column("period (UTC)", no_wrap=True)
-    for name in ("rows", "written", "unchanged", "missing", "rejected"):
+    for name in ("written", "unchanged", "missing"):
         table.add_column(name, justify="right", no_wrap=True)
-    for report in reports:
-        name = f"{Path(report.path).name} ({report.kind})"
-        for series in report.series:
-            counts = series.counts
-            table.add_row(
-                name,
-                f"{series.subject} {series.name}",
-                f"{series.start:%Y-%m-%d}..\n{series.end:%Y-%m-%d}",
-                str(report.rows),
-                str(counts.changed),
-                str(counts.unchanged + counts.kept),
-                str(series.missing),
-                str(report.rejected_count) if name else "",
-            )
-            name = ""
-        if not report.series:
-            table.add_row(
-                name,
-                "nothing imported",
-                "",
-                str(report.rows),
-                "0",
-                "0",
-                "",
-                str(report.rejected_count),
-            )
+    for series in report.series:
+        counts = series.counts
+        table.add_row(
+            f"{series.subject} {series.name}",
+            f"{series.start:%Y-%m-%d}..{series.end:%Y-%m-%d}",
+            str(counts.changed),
+            str(counts.unchanged + counts.kept),
+            str(series.missing),
+        )
+    if not report.series:
+        table.add_row("nothing imported", "", "0", "0", "")
     return table
 
 

@@ -6,12 +6,15 @@ date. Every home is imported as ``darkstar import`` does and planned at evenly s
 what was known then; costs are those of the forecast each plan was made on.
 """
 
+import io
 import os
 import platform
+import shutil
 import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,7 +23,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from mpc import Battery, Grid, Site, Tariff
-from runners.demo import fill_store
+from runners.demo import fill_store, run_demo
 from runners.output import write_text
 from runners.plan import PlanRun, StartState, make_plan
 from sim.demo import DEMO_HOME, make_demo_year
@@ -75,7 +78,7 @@ _HEAD = (
     "| home | prices | battery | no battery | self-consumption | plan | saved by the plan "
     "| optimal | solved in |\n|---|---|---|---:|---:|---:|---:|---:|---:|\n"
 )
-_DEMO, _REAL = "demo", "real"
+_DEMO, _REAL, _README = "demo", "real", "results"
 _HOW = """# Results
 
 Made by `make results`. Each row: 20 moments spread evenly over the home's data, at each a plan of
@@ -123,14 +126,23 @@ class _Row:
         )
 
 
-def run_results(out: Path, data: Path) -> str:
-    """Rebuild the tables of ``out``; return what was done in a line."""
+def run_results(out: Path, data: Path, readme: Path) -> str:
+    """Rebuild the tables of ``out``, the picture beside it and the headline in ``readme``.
+
+    Returns:
+        What was done, in a line.
+    """
     old = out.read_text(encoding="utf-8") if out.exists() else ""
     with tempfile.TemporaryDirectory() as folder:
         demo = _demo_table(Path(folder))
         found = all((data / name).exists() for name in _FILES)
         real = _real_table(Path(folder), data) if found else _kept(old, _REAL)
+        with redirect_stdout(io.StringIO()):
+            run_demo(out_dir=Path(folder) / "demo")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(Path(folder) / "demo" / "plan.png", out.parent / "plan.png")
     write_text(out, _page(demo, real))
+    _headline(readme, demo, real)
     if found:
         return f"wrote {out}: demo home and real homes"
     state = "kept as they were" if real else "missing"
@@ -258,6 +270,19 @@ def _marked(name: str, text: str) -> str:
     return f"<!-- {name}: begin -->\n{text.strip()}\n<!-- {name}: end -->\n"
 
 
+def _headline(readme: Path, demo: str, real: str) -> None:
+    """Put the rows of the demo home and of the home in SE4 into the README."""
+    if not readme.exists():
+        return
+    page = readme.read_text(encoding="utf-8")
+    rows = [r for r in (demo + real).splitlines() if r.startswith(("| demo |", "| se4_darkstar |"))]
+    new = _marked(_README, real.partition("\n")[0] + "\n\n" + _HEAD + "\n".join(rows)).rstrip("\n")
+    old = f"<!-- {_README}: begin -->\n{_kept(page, _README)}\n<!-- {_README}: end -->"
+    if old not in page:
+        old = f"<!-- {_README}: begin -->\n<!-- {_README}: end -->"
+    write_text(readme, page.replace(old, new))
+
+
 def _kept(page: str, name: str) -> str:
     """Return a section of an earlier page, empty if there is none."""
     _, _, rest = page.partition(f"<!-- {name}: begin -->\n")
@@ -286,11 +311,12 @@ def _processor() -> str:
 
 def _main(
     out: Path = Path("docs/results.md"),
+    readme: Path = Path("README.md"),
     data: Path | None = None,
 ) -> None:
     """Rebuild the result tables."""
     folder = data or Path(os.environ.get("DARKSTAR_DATA", "../shared/data"))
-    sys.stdout.write(run_results(out, folder) + "\n")
+    sys.stdout.write(run_results(out, folder, readme) + "\n")
 
 
 if __name__ == "__main__":

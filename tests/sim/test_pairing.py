@@ -145,7 +145,5 @@ def test_the_smallest_shift_that_fits(home: tuple[date, date], southern: bool, w
 
 
 def test_a_period_longer_than_the_prices_is_refused() -> None:
-    with pytest.raises(
-        match=r"no shift of 364 k \+ 182 days puts 2020-01-01..2022-01-01 inside"
-    ):
+    with pytest.raises(match=r"no shift of 364 k \+ 182 days puts 2020-01-01..2022-01-01 inside"):
         choose_shift_days(date(2020, 1, 1), date(2022, 1, 1), *PRICES, southern=True)
