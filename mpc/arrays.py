@@ -13,26 +13,32 @@ Limit = float | F64
 LimitLike = float | Sequence[float] | F64
 
 
-def series(name: str, values: Sequence[float] | F64, error: type[InputError]) -> F64:
+def series(
+    name: str, values: Sequence[float] | F64, error: type[InputError], *, finite: bool = True
+) -> F64:
     """Return ``values`` as a read-only (T,) array, or refuse them by name and slot.
 
     Args:
         name: what the values are called, for the message.
         values: one number per slot.
         error: the class to raise.
+        finite: refuse infinity too; NaN is always refused.
 
     Raises:
-        InputError: of class ``error``, where a value is no finite number or the shape is not (T,).
+        InputError: of class ``error``, where a value is no such number or the shape is not (T,).
     """
     try:
-        array = np.array(values, dtype=np.float64, order="C")
+        raw = np.array(values)
+        if raw.size and raw.dtype.kind not in "fiu":
+            raise TypeError  # noqa: TRY301 - text and truth values are no numbers
+        array = raw.astype(np.float64, order="C")
     except (TypeError, ValueError):
         raise error(name, repr(values)[:80], "one number per slot") from None
     if array.ndim != 1 or array.size == 0:
         raise error(name, f"an array of shape {array.shape}", "shape (T,): one number per slot")
-    finite = np.isfinite(array)
-    if not finite.all():
-        slot = int(np.argmin(finite))
+    good = np.isfinite(array) if finite else ~np.isnan(array)
+    if not good.all():
+        slot = int(np.argmin(good))
         raise error(
             f"{name}[{slot}]", array[slot], "a finite number; fill or forecast gaps before planning"
         )
@@ -63,7 +69,9 @@ def limit(name: str, value: LimitLike, error: type[InputError], *, finite: bool 
     if isinstance(value, bool):
         raise error(name, value, "a number")
     if not isinstance(value, int | float | np.integer | np.floating):
-        return non_negative(name, series(name, value, error), "a limit has no sign", error)
+        return non_negative(
+            name, series(name, value, error, finite=finite), "a limit has no sign", error
+        )
     number = float(value)
     if not number >= 0.0 or (finite and np.isinf(number)):
         raise error(name, value, "a finite number, 0 or more" if finite else "0 or more")

@@ -70,14 +70,15 @@ class Directions:
 
 
 def suspects_of(problem: Problem) -> Suspects:
-    """Return the slots whose prices let the program cheat (X1)-(X3)."""
+    """Return the slots whose prices let the program cheat (X1)-(X3), where both flows can be."""
+    most_import, most_export = flow_bounds(problem)
     battery = problem.site.battery
     eta = battery.charge_efficiency * battery.discharge_efficiency
     lowest = np.minimum(problem.import_price, problem.export_price)
     burn = -battery.wear_cost_per_kwh * eta / (1.0 - eta) if eta < 1.0 else -np.inf
     return Suspects(
-        problem.export_price > problem.import_price,
-        lowest < burn,
+        (problem.export_price > problem.import_price) & (most_import > 0.0) & (most_export > 0.0),
+        (lowest < burn) & (problem.charge_max > 0.0) & (problem.discharge_max > 0.0),
         _grid_charge_suspects(problem, problem.import_price < 0.0),
     )
 
@@ -135,9 +136,10 @@ def rounded_directions(problem: Problem, suspects: Suspects, flows: Flows | None
     charging = idle if flows is None else flows.charge > 0.0
     discharging = idle if flows is None else flows.discharge > 0.0
     return Directions(
-        no_import=suspects.grid & ~importing,
-        no_export=suspects.grid & importing,
-        no_charge=(suspects.battery & ~charging) | (suspects.grid_charge & importing),
+        # where grid charging is forbidden the charge is at most the surplus: PV alone can do it
+        no_import=(suspects.grid & ~importing) | suspects.grid_charge,
+        no_export=suspects.grid & importing & ~suspects.grid_charge,
+        no_charge=suspects.battery & ~charging,
         no_discharge=suspects.battery & ~discharging,
         outside=np.full(slots, problem.start_side != 0),
     )
@@ -228,7 +230,7 @@ class _Search:
         if self.problem.start_side:
             where, start = self._state
             numbers.row_lower[where], numbers.row_upper[where] = start, np.inf
-            _open_window(self.problem, self.model, numbers)
+            open_window(self.problem, self.model, numbers)
         return numbers
 
     def directions(self, x: F64) -> Directions:
@@ -249,7 +251,7 @@ class _Search:
         return Directions(**masks)
 
 
-def _open_window(problem: Problem, model: HouseModel, numbers: Numbers) -> None:
+def open_window(problem: Problem, model: HouseModel, numbers: Numbers) -> None:
     """Lower (raise) the SoC bound to the start, where the start lies outside."""
     start = problem.soc_start_kwh
     if problem.start_side < 0:

@@ -1,19 +1,29 @@
-"""A plan in plain sentences, one per slot: what, at which price, against which energy value."""
+"""A plan in plain sentences, one per slot: what, at which price, against which energy value.
+
+A sentence compares two numbers only where they decide: where a plan does what prices alone would
+not, because the battery is full or empty or a limit binds, it says so instead.
+"""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from mpc.errors import InputError
 
 if TYPE_CHECKING:
     from mpc.plan import Plan
 
 _SHOWN_KWH = 5e-4
 """Flows below this are written as nothing (the text has three decimals)."""
+_SHOWN_PRICE = 5e-4
 
 
 def explain_plan(plan: "Plan", zone: str) -> list[str]:
     """Return one sentence per slot, times written in ``zone``."""
-    clock = ZoneInfo(zone)
+    try:
+        clock = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        raise InputError("zone", repr(zone), "an IANA zone: Europe/Stockholm") from None
     return [
         f"{_time(start, clock)} {_sentence(plan, t)}{_broken(plan, t)}"
         for t, start in enumerate(plan.starts)
@@ -33,56 +43,102 @@ def _sentence(plan: "Plan", t: int) -> str:
         text = _discharge(plan, t)
     else:
         text = _hold(plan, t)
-    if plan.curtail_kwh[t] > _SHOWN_KWH:
-        text += f"; curtail {plan.curtail_kwh[t]:.3f} kWh of PV, which nobody pays for"
-    return text + "."
+    return f"{text}{_curtail(plan, t)}."
 
 
 def _charge(plan: "Plan", t: int) -> str:
-    """Charging: cost of storing a kWh against what it will be worth."""
-    amount, value = plan.charge_kwh[t], plan.energy_value_down[t]
-    if plan.import_kwh[t] > _SHOWN_KWH:
-        price, source = plan.import_price[t], "from the grid at"
-    elif plan.curtail_kwh[t] > _SHOWN_KWH:
-        price, source = 0.0, "from PV nobody pays for, at"
+    """Charging: from where, what it costs stored, and what it will be worth."""
+    amount, worth = float(plan.charge_kwh[t]), float(plan.energy_value_down[t])
+    from_grid = min(amount, float(plan.import_kwh[t]))
+    from_pv = amount - from_grid
+    if from_grid > _SHOWN_KWH:
+        price = float(plan.import_price[t])
+        source = f"from the grid at {price:.3f}"
+        if from_pv > _SHOWN_KWH:
+            source = f"({from_pv:.3f} of it PV), {from_grid:.3f} {source}"
     else:
-        price, source = plan.export_price[t], "from PV instead of exporting at"
+        price = float(plan.export_price[t])
+        source = f"from PV, export price {price:.3f}"
+    text = f"charge {amount:.3f} kWh {source}"
     cost = price / plan.charge_efficiency
-    return (
-        f"charge {amount:.3f} kWh {source} {price:.3f}: "
-        f"stored it costs {cost:.3f} and is worth {value:.3f} a kWh"
-    )
+    if _limited(plan, t) or cost > worth + _SHOWN_PRICE:
+        return f"{text}; a stored kWh is worth {worth:.3f}, and a limit decides"
+    if plan.curtail_kwh[t] > _SHOWN_KWH and from_grid <= _SHOWN_KWH:
+        return f"{text}; a stored kWh is worth {worth:.3f}"
+    return f"{text}: stored it costs {cost:.3f} and is worth {worth:.3f} a kWh"
 
 
 def _discharge(plan: "Plan", t: int) -> str:
-    """Discharging: what a stored kWh brings now against what it is worth later."""
-    amount, value = plan.discharge_kwh[t], plan.energy_value_up[t]
-    exporting = plan.export_kwh[t] > _SHOWN_KWH
-    price = plan.export_price[t] if exporting else plan.import_price[t]
-    use = "to the grid at" if exporting else "to the house instead of importing at"
-    gain = plan.discharge_efficiency * (price - plan.wear_cost_per_kwh)
-    return (
-        f"discharge {amount:.3f} kWh {use} {price:.3f}: "
-        f"a stored kWh brings {gain:.3f} now and {value:.3f} later"
-    )
+    """Discharging: to where, what a stored kWh brings now and what it would bring later."""
+    amount, later = float(plan.discharge_kwh[t]), float(plan.energy_value_up[t])
+    sold = min(amount, float(plan.export_kwh[t]))
+    served = amount - sold
+    price = float(plan.export_price[t] if sold > _SHOWN_KWH else plan.import_price[t])
+    use = f"to the house instead of importing at {float(plan.import_price[t]):.3f}"
+    if sold > _SHOWN_KWH:
+        use = f"to the grid at {price:.3f}"
+        if served > _SHOWN_KWH:
+            use = f"({served:.3f} of it to the house), {sold:.3f} {use}"
+    gain = _gain(plan, price)
+    text = f"discharge {amount:.3f} kWh {use}"
+    if _limited(plan, t) or gain < later - _SHOWN_PRICE:
+        return f"{text}; a limit decides"
+    return f"{text}: a stored kWh brings {gain:.3f} now and {later:.3f} later"
 
 
 def _hold(plan: "Plan", t: int) -> str:
-    """Resting: the prices on both sides of the energy value."""
-    value = plan.energy_value[t]
+    """Resting: what moving would bring, or why nothing can move."""
     if plan.import_kwh[t] > _SHOWN_KWH:
-        gain = plan.discharge_efficiency * (plan.import_price[t] - plan.wear_cost_per_kwh)
-        return (
-            f"hold, import {plan.import_kwh[t]:.3f} kWh at {plan.import_price[t]:.3f}: "
-            f"a stored kWh would bring {gain:.3f} now and is worth {value:.3f}"
-        )
+        text = f"hold, import {plan.import_kwh[t]:.3f} kWh at {plan.import_price[t]:.3f}"
+        return f"{text}: {_why_not_discharge(plan, t)}"
     if plan.export_kwh[t] > _SHOWN_KWH:
-        cost = plan.export_price[t] / plan.charge_efficiency
-        return (
-            f"hold, export {plan.export_kwh[t]:.3f} kWh at {plan.export_price[t]:.3f}: "
-            f"storing would cost {cost:.3f} a kWh and is worth {value:.3f}"
-        )
-    return f"hold, nothing imported or exported; a stored kWh is worth {value:.3f}"
+        text = f"hold, export {plan.export_kwh[t]:.3f} kWh at {plan.export_price[t]:.3f}"
+        return f"{text}: {_why_not_charge(plan, t)}"
+    return f"hold, nothing imported or exported; a stored kWh is worth {plan.energy_value[t]:.3f}"
+
+
+def _why_not_discharge(plan: "Plan", t: int) -> str:
+    """Say why stored energy does not replace import."""
+    gain, worth = _gain(plan, float(plan.import_price[t])), float(plan.energy_value_down[t])
+    if plan.soc_kwh[t] <= plan.min_soc_kwh[t] + _SHOWN_KWH:
+        return "the battery is empty"
+    if gain > worth + _SHOWN_PRICE or _limited(plan, t):
+        return "the battery may not give more"
+    return f"a stored kWh would bring {gain:.3f} now and is worth {worth:.3f}"
+
+
+def _why_not_charge(plan: "Plan", t: int) -> str:
+    """Say why surplus is exported and not stored."""
+    cost, worth = plan.export_price[t] / plan.charge_efficiency, float(plan.energy_value_up[t])
+    if plan.soc_kwh[t] >= plan.max_soc_kwh[t] - _SHOWN_KWH:
+        return "the battery is full"
+    if cost < worth - _SHOWN_PRICE or _limited(plan, t):
+        return "the battery may not take more"
+    return f"storing would cost {cost:.3f} a kWh and is worth {worth:.3f}"
+
+
+def _gain(plan: "Plan", price: float) -> float:
+    """Return what a stored kWh brings where a kWh at the bus is worth ``price``."""
+    return plan.discharge_efficiency * (price - plan.wear_cost_per_kwh)
+
+
+def _curtail(plan: "Plan", t: int) -> str:
+    """Say how much PV is curtailed, and why."""
+    amount = plan.curtail_kwh[t]
+    if amount <= _SHOWN_KWH:
+        return ""
+    if plan.import_price[t] < 0.0 and plan.import_kwh[t] > _SHOWN_KWH:
+        reason = f"importing pays {-plan.import_price[t]:.3f}"
+    elif plan.export_price[t] < 0.0:
+        reason = f"exporting would cost {-plan.export_price[t]:.3f}"
+    else:
+        reason = "no more may be exported"
+    return f"; curtail {amount:.3f} kWh of PV: {reason}"
+
+
+def _limited(plan: "Plan", t: int) -> bool:
+    """Return whether a priced limit is broken in the slot: then prices alone explain nothing."""
+    return any(v.slot == t and v.cost > 0.0 for v in plan.violations)
 
 
 def _broken(plan: "Plan", t: int) -> str:

@@ -137,7 +137,7 @@ def violations_of(problem: Problem, flows: Flows) -> tuple[Violation, ...]:
     """Return every broken soft limit, slot by slot, with its cost."""
     site, penalty = problem.site, problem.penalty_per_kwh
     found: list[Violation] = []
-    broken: list[tuple[str, F64, float | F64]] = [
+    broken: list[tuple[str, F64, float]] = [
         ("max_import_kw", flows.imports - problem.import_max, penalty),
         ("max_export_kw", flows.exports - problem.export_max, penalty),
         ("max_soc_kwh", flows.soc - problem.wanted_max, 0.0),
@@ -149,18 +149,23 @@ def violations_of(problem: Problem, flows: Flows) -> tuple[Violation, ...]:
     if site.reserve_price_per_kwh > 0.0:
         short = problem.reserve - flows.soc
         broken.append(("reserve_soc_kwh", short, site.reserve_price_per_kwh))
-    recovery = np.zeros(flows.soc.size)
-    recovery[-1] = site.recovery_price_per_kwh
-    broken.append(("min_soc_kwh", problem.wanted_min - flows.soc, recovery))
+    broken.append(("min_soc_kwh", problem.wanted_min - flows.soc, 0.0))
     for name, amount, price in broken:
         if amount.max() <= ENERGY_TOLERANCE_KWH:
             continue
-        cost = np.broadcast_to(price, amount.shape)
         found += [
-            Violation(name, int(t), float(amount[t]), float(amount[t] * cost[t]))
+            Violation(name, int(t), float(amount[t]), float(amount[t] * price))
             for t in np.flatnonzero(amount > ENERGY_TOLERANCE_KWH)
         ]
     return tuple(found)
+
+
+def recovery_cost(problem: Problem, flows: Flows) -> float:
+    """Return what is charged for a start below the minimum that was not made good (M6)."""
+    if problem.start_side >= 0:
+        return 0.0
+    missing = max(float(problem.soc_min[-1] - flows.soc[-1]), 0.0)
+    return problem.site.recovery_price_per_kwh * missing
 
 
 def cost_of(problem: Problem, flows: Flows, violations: tuple[Violation, ...]) -> Costs:
@@ -168,7 +173,7 @@ def cost_of(problem: Problem, flows: Flows, violations: tuple[Violation, ...]) -
     site = problem.site
     bill = problem.import_price @ flows.imports - problem.export_price @ flows.exports
     wear = site.battery.wear_cost_per_kwh * flows.discharge.sum()
-    penalty = sum(v.cost for v in violations)
+    penalty = sum(v.cost for v in violations) + recovery_cost(problem, flows)
     if site.export_margin_per_kwh > 0.0:
         exported = np.maximum(flows.discharge - np.maximum(problem.net, 0.0), 0.0)
         penalty += site.export_margin_per_kwh * exported.sum()

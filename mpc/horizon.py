@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from mpc.arrays import F64, non_negative, series
-from mpc.errors import HorizonError
+from mpc.errors import HorizonError, InputError
 from mpc.terminal import TerminalCurve, TerminalValueLike
 
 __all__ = ["Horizon"]
@@ -68,12 +68,7 @@ class Horizon:
     def _check_lengths(self) -> None:
         """Bring ``slot_minutes`` to (T,) and refuse series of another length."""
         slots = len(self.import_price)
-        minutes = self.slot_minutes
-        if isinstance(minutes, int | float):
-            minutes = np.full(slots, float(minutes))
-        minutes = series("slot_minutes", minutes, HorizonError)
-        if minutes.min() <= 0.0:
-            raise HorizonError("slot_minutes", float(minutes.min()), "above 0")
+        minutes = slot_lengths(self.slot_minutes, slots, HorizonError)
         object.__setattr__(self, "slot_minutes", minutes)
         for name, values in (("slot_minutes", minutes), *((n, getattr(self, n)) for n in _SERIES)):
             if len(values) != slots:
@@ -109,7 +104,20 @@ class Horizon:
         return self.start + timedelta(minutes=float(np.sum(self.slot_minutes)))
 
 
+def slot_lengths(
+    minutes: float | Sequence[float] | F64, slots: int, error: type[InputError]
+) -> F64:
+    """Return the length of every slot, (T,) minutes, from one number or one per slot."""
+    if np.ndim(minutes) == 0:
+        minutes = [minutes] * slots  # type: ignore[list-item]  # no dimension: a number
+    lengths = series("slot_minutes", minutes, error)  # type: ignore[arg-type]
+    if lengths.min() <= 0.0:
+        raise error("slot_minutes", float(lengths.min()), "above 0")
+    return lengths
+
+
 def slot_starts(start: datetime, slot_minutes: F64) -> list[datetime]:
     """Return the UTC start of every slot."""
+    first = start.astimezone(UTC)  # adding to a local time would count on its wall clock
     offsets = np.concatenate([[0.0], np.cumsum(slot_minutes)[:-1]])
-    return [start + timedelta(minutes=minutes) for minutes in offsets.tolist()]
+    return [first + timedelta(minutes=minutes) for minutes in offsets.tolist()]

@@ -21,6 +21,7 @@ import numpy as np
 
 from mpc.arrays import F64
 from mpc.flows import ENERGY_TOLERANCE_KWH, Flows
+from mpc.model import flow_bounds
 from mpc.problem import Problem
 
 __all__ = ["energy_values"]
@@ -61,7 +62,8 @@ def _bus_interval(problem: Problem, flows: Flows) -> tuple[F64, F64]:
     high = np.where(room, problem.import_price, inf)
     if not room.all():
         low, high = _dear_import(problem, flows, low, high)
-    can_export = flows.exports < problem.export_max - tol
+    # a slot that imports whatever the battery gives has no export to price the bus
+    can_export = flows.exports < np.minimum(problem.export_max, flow_bounds(problem)[1]) - tol
     if can_export.all():
         low = np.maximum(low, problem.export_price)
     else:

@@ -15,6 +15,7 @@ __all__ = [
     "battery_step",
     "clip",
     "over_limit",
+    "paid_import_limit",
     "settle",
     "slot_cost",
 ]
@@ -54,40 +55,64 @@ def battery_range(
     return -min(max_discharge_kwh, usable), min(max_charge_kwh, room)
 
 
+def paid_import_limit(
+    charge_kwh: float,
+    import_price: float,
+    soft_import_kwh: float,
+    soft_price: float,
+    max_import_kwh: float,
+    allow_grid_charge: bool,  # noqa: FBT001 - numba knows no keyword-only arguments
+) -> float:
+    """Return up to how much import a negative price is worth curtailing PV for, kWh.
+
+    Nothing while charging where charging from the grid is forbidden; else up to the soft limit, and
+    to the hard one where the price outweighs what exceeding the soft limit costs.
+
+    Args:
+        charge_kwh: what the battery takes in the slot.
+        import_price: currency per kWh taken.
+        soft_import_kwh: soft import limit, infinity where there is none.
+        soft_price: cost per kWh above it.
+        max_import_kwh: hard import limit.
+        allow_grid_charge: the option of the site.
+    """
+    if charge_kwh > 0.0 and not allow_grid_charge:
+        return 0.0
+    if import_price + soft_price < 0.0:
+        return max_import_kwh
+    return min(soft_import_kwh, max_import_kwh)
+
+
 def settle(
     net_kwh: float,
-    pv_kwh: float,
+    curtail_max_kwh: float,
     import_price: float,
     export_price: float,
-    max_import_kwh: float,
+    paid_import_kwh: float,
     max_export_kwh: float,
-    curtailable: bool,  # noqa: FBT001 - numba knows no keyword-only arguments
 ) -> tuple[float, float, float]:
     """Return (import, export, curtail) that serve a house at least cost, kWh (P2, P3).
 
-    ``net_kwh`` is load minus PV plus net battery energy. PV is curtailed where exporting costs
-    money, above the export limit, and where importing pays more than the PV is worth. Without that
-    reason nothing is curtailed; a limit that cannot hold is exceeded.
+    PV is curtailed where exporting costs money, above the export limit, and where importing pays
+    more than the PV is worth. Without that reason nothing is curtailed; a limit that cannot hold is
+    exceeded.
 
     Args:
-        net_kwh: what the grid sees without curtailment, > 0 imports.
-        pv_kwh: PV of the slot: the most that can be curtailed.
+        net_kwh: load minus PV plus net battery energy, > 0 imports.
+        curtail_max_kwh: PV that may be curtailed.
         import_price: currency per kWh taken.
         export_price: currency per kWh fed in.
-        max_import_kwh: soft or hard import limit up to which a negative price is worth taking.
+        paid_import_kwh: import that a negative price is worth, see ``paid_import_limit``.
         max_export_kwh: export limit.
-        curtailable: whether PV may be throttled.
     """
     surplus = max(-net_kwh, 0.0)
-    curtail = 0.0
-    if curtailable:
-        export = 0.0 if export_price < 0.0 else min(surplus, max_export_kwh)
-        curtail = min(surplus - export, pv_kwh)
-        paid = clip(max_import_kwh - net_kwh, 0.0, pv_kwh)
-        if import_price < 0.0 and paid > surplus:
-            taken = max(net_kwh, 0.0)
-            if import_price * (net_kwh + paid - taken) < -export_price * export:
-                curtail = paid
+    export = 0.0 if export_price < 0.0 else min(surplus, max_export_kwh)
+    curtail = min(surplus - export, curtail_max_kwh)
+    if import_price < 0.0:
+        paid = clip(paid_import_kwh - net_kwh, 0.0, curtail_max_kwh)
+        gained = -import_price * (net_kwh + paid - max(net_kwh, 0.0))
+        if paid > surplus and gained > export_price * export:
+            curtail = paid
     grid = net_kwh + curtail
     return max(grid, 0.0), max(-grid, 0.0), curtail
 

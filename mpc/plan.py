@@ -33,6 +33,8 @@ SERIES = (
     "export_kwh",
     "curtail_kwh",
     "soc_kwh",
+    "min_soc_kwh",
+    "max_soc_kwh",
     "energy_value_up",
     "energy_value_down",
 )
@@ -49,6 +51,7 @@ class Plan:
         import_price, export_price, load_kwh, pv_kwh: (T,) the inputs planned with.
         charge_kwh, discharge_kwh, import_kwh, export_kwh, curtail_kwh: (T,) planned flows.
         soc_kwh: (T,) stored energy at the end of each slot.
+        min_soc_kwh, max_soc_kwh: (T,) the battery's window it was planned in.
         energy_value_up: (T,) what the next kWh stored at the slot's end is worth.
         energy_value_down: (T,) what the last one is worth; at least ``energy_value_up``.
         bill: cost of import minus revenue of export.
@@ -78,6 +81,8 @@ class Plan:
     export_kwh: F64
     curtail_kwh: F64
     soc_kwh: F64
+    min_soc_kwh: F64
+    max_soc_kwh: F64
     energy_value_up: F64
     energy_value_down: F64
     bill: float

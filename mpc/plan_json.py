@@ -57,7 +57,7 @@ def load_plan(text: str, *, series: tuple[str, ...]) -> dict[str, Any]:
     """
     try:
         saved = json.loads(text)
-    except json.JSONDecodeError as err:
+    except (TypeError, json.JSONDecodeError) as err:
         raise SchemaError("plan", f"text that is no JSON ({err})", "a saved plan, whole") from None
     if not isinstance(saved, dict) or saved.get("schema") != SCHEMA:
         got = saved.get("schema") if isinstance(saved, dict) else type(saved).__name__
@@ -75,8 +75,10 @@ def load_plan(text: str, *, series: tuple[str, ...]) -> dict[str, Any]:
 
 def _restored(saved: dict[str, Any], series: tuple[str, ...]) -> dict[str, Any]:
     """Turn JSON values back into arrays, times and violations."""
-    out: dict[str, Any] = {name: saved[name] for name in _TEXTS}
+    out: dict[str, Any] = {name: str(saved[name]) for name in _TEXTS}
     out |= {name: float(saved[name]) for name in _NUMBERS}
+    if not np.isfinite([out[name] for name in _NUMBERS]).all():
+        raise ValueError("numbers that are not finite")
     for name in (*series, *_ARRAYS):
         array = np.array(saved[name], dtype=np.float64)
         array.flags.writeable = False
@@ -84,7 +86,17 @@ def _restored(saved: dict[str, Any], series: tuple[str, ...]) -> dict[str, Any]:
     lengths = {name: out[name].shape for name in (*series, *_ARRAYS)}
     if len(set(lengths.values())) != 1 or out["soc_kwh"].ndim != 1:
         raise ValueError(f"series of different lengths {lengths}")
-    out["start"] = datetime.fromisoformat(saved["start"]).astimezone(UTC)
-    out["violations"] = tuple(Violation(**v) for v in saved["violations"])
+    if not all(np.isfinite(out[name]).all() for name in lengths):
+        raise ValueError("series that are not finite")
+    start = datetime.fromisoformat(saved["start"])
+    if start.utcoffset() is None:
+        raise ValueError("a start without a time zone")
+    out["start"] = start.astimezone(UTC)
+    out["violations"] = tuple(_violation(**v) for v in saved["violations"])
     out["terminal_curve"] = tuple((float(s), float(p)) for s, p in saved["terminal_curve"])
     return out
+
+
+def _violation(limit: str, slot: int, amount_kwh: float, cost: float) -> Violation:
+    """Return a violation from its JSON fields."""
+    return Violation(str(limit), int(slot), float(amount_kwh), float(cost))

@@ -14,13 +14,14 @@ from typing import NamedTuple
 import highspy
 import numpy as np
 
-from mpc.errors import SiteError
+from mpc.errors import HorizonError, SiteError, StateError
 from mpc.exactness import (
     Directions,
     Suspects,
     cheats_in,
     find_directions,
     fix_directions,
+    open_window,
     rounded_directions,
     suspects_of,
 )
@@ -68,9 +69,11 @@ class Planner:
             plan of status "feasible" with its gap. Nodes, not seconds: reproducible.
     """
 
-    def __init__(self, site: Site, *, max_nodes: int = 200) -> None:
+    def __init__(self, site: Site, *, max_nodes: int = 50) -> None:
         if not isinstance(site, Site):
             raise SiteError("site", repr(site), "an mpc.Site")
+        if isinstance(max_nodes, bool) or not isinstance(max_nodes, int) or max_nodes < 0:
+            raise SiteError("max_nodes", repr(max_nodes), "a whole number, 0 or more")
         self.site = site
         self.max_nodes = max_nodes
         self._solver = LpSolver()
@@ -90,27 +93,38 @@ class Planner:
             InputError: for a state or limits that do not fit the battery or the horizon.
             SolverError: where HiGHS fails, which no valid input is known to cause.
         """
+        if not isinstance(horizon, Horizon):
+            raise HorizonError("horizon", repr(horizon)[:80], "an mpc.Horizon")
+        if previous is not None and not isinstance(previous, Plan):
+            raise StateError("previous", repr(previous)[:80], "an earlier mpc.Plan, or None")
         problem = make_problem(self.site, horizon, soc_kwh)
         model = self._model_for(structure_of(problem))
         tolerance = RELATIVE_MONEY * problem.money_scale
+        relaxed, warm = self._relaxed(problem, model, previous)
+        inside, cheats = problem.start_side == 0, cheats_in(problem, relaxed.flows)
+        gap = relaxed.costs.objective - relaxed.solution.objective
+        if inside and gap <= tolerance and not cheats.grid_charge.any():
+            return _finish(problem, model, relaxed, warm, gap=0.0, one_sided=True)
         suspects = suspects_of(problem)
-        flows = None
-        if problem.start_side == 0:
-            answer, warm = self._relaxed(problem, model, previous)
-            cheats, flows = cheats_in(problem, answer.flows), answer.flows
-            gap = answer.costs.objective - answer.solution.objective
-            if gap <= tolerance and not cheats.grid_charge.any():
-                return _finish(problem, model, answer, 0.0, warm)
+        if inside:
             suspects |= cheats
-        rounded = rounded_directions(problem, suspects, flows)
-        answer, gap = self._search(problem, model, suspects, rounded, tolerance)
-        return _finish(problem, model, answer, gap if gap > tolerance else 0.0, None)
+        rounded = rounded_directions(problem, suspects, relaxed.flows if inside else None)
+        best = self._directed(problem, model, rounded)
+        best, bound = self._search(problem, model, suspects, best, tolerance)
+        gap = best.costs.objective - max(bound, relaxed.solution.objective)
+        gap = gap if gap > tolerance else 0.0
+        return _finish(problem, model, best, warm, gap=gap, one_sided=False)
 
     def _relaxed(
         self, problem: Problem, model: HouseModel, previous: Plan | None
     ) -> tuple[_Answer, _Warm]:
-        """Solve the LP without binaries, from the previous plan's basis where that fits."""
+        """Solve the LP without binaries, from the previous plan's basis where that fits.
+
+        A start outside the window opens it as far as the start: still a relaxation, so a bound.
+        """
         numbers = model.numbers(problem)
+        if problem.start_side:
+            open_window(problem, model, numbers)
         warm = previous.warm if previous is not None else None
         if previous is None or not isinstance(warm, _Warm) or warm.structure != model.structure:
             solution, first = self._solver.solve(model.matrix, numbers), 0
@@ -139,11 +153,10 @@ class Planner:
         problem: Problem,
         model: HouseModel,
         suspects: Suspects,
-        rounded: Directions,
+        best: _Answer,
         tolerance: float,
     ) -> tuple[_Answer, float]:
-        """Search directions until no slot cheats; return the best plan and its gap in money."""
-        best = self._directed(problem, model, rounded)
+        """Search directions until no slot cheats; return the best plan and a proven bound."""
         bound = -np.inf
         for _ in range(_MAX_ROUNDS):
             directions, found = find_directions(
@@ -160,7 +173,7 @@ class Planner:
             if best.costs.objective - bound <= tolerance or len(more) == len(suspects):
                 break
             suspects = more
-        return best, best.costs.objective - bound
+        return best, bound
 
     def _directed(self, problem: Problem, model: HouseModel, directions: Directions) -> _Answer:
         """Solve the LP with directions fixed."""
@@ -186,14 +199,20 @@ def _ring_position(warm: _Warm, previous: Plan, horizon: Horizon) -> int:
 
 
 def _finish(
-    problem: Problem, model: HouseModel, answer: _Answer, gap: float, warm: _Warm | None
+    problem: Problem,
+    model: HouseModel,
+    answer: _Answer,
+    warm: _Warm,
+    *,
+    gap: float,
+    one_sided: bool,
 ) -> Plan:
     """Put the plan together."""
     horizon, battery = problem.horizon, problem.site.battery
     flows, costs, solution = answer.flows, answer.costs, answer.solution
     dual_value = -solution.row_dual[model.stored] + 0.0
     up = down = dual_value
-    if warm is not None:
+    if one_sided:
         up, down = energy_values(problem, flows, dual_value)
     return Plan(
         start=horizon.start,
@@ -209,6 +228,8 @@ def _finish(
         export_kwh=read_only(flows.exports),
         curtail_kwh=read_only(flows.curtail),
         soc_kwh=read_only(flows.soc),
+        min_soc_kwh=read_only(problem.soc_min),
+        max_soc_kwh=read_only(problem.soc_max),
         energy_value_up=read_only(up),
         energy_value_down=read_only(down),
         bill=costs.bill,

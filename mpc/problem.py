@@ -5,11 +5,14 @@ of the site is turned into numbers once:
 
     charge_max[t]    = max_charge_kw * h, and
                        without grid charging: at most the surplus PV - load;
-                       with fuse headroom: at most (max_import_kw - headroom) * h - net load    (Q1)
+                       with fuse headroom: at most (max_import_kw - headroom) * h - net load,
+                       all PV counted: what is curtailed can be let in when the load peaks      (Q1)
     discharge_max[t] = max_discharge_kw * h; without battery export: at most the net load       (Q2)
     soc bounds       = as given, moved to the nearest reachable value where a bound that changes
                        from slot to slot asks for more than the battery's power                 (Q3)
-    penalty          = 100 * max(|prices|, wear, terminal prices, 0.1) per kWh over a limit     (Q4)
+    penalty          = 100 * max(|prices|, wear, terminal prices, prices of the site's options, 0.1)
+                       per kWh over a grid limit, and at least 2 * T * the price of the reserve,
+                       which a kWh can earn in every slot                                       (Q4)
 
 A start below the minimum (above the maximum) is no reachability matter: ``start_side`` marks it,
 and ``exactness`` keeps the bound at the start until it has been passed.
@@ -29,6 +32,7 @@ __all__ = ["Problem", "terminal_curve"]
 
 PENALTY_FACTOR = 100.0
 PENALTY_FLOOR_PER_KWH = 0.1
+ROUNDING_KWH = 1e-9
 CAPACITY_TOLERANCE = 1.05
 """A sensor may read a few percent above the nameplate; more is a unit mistake."""
 
@@ -118,7 +122,6 @@ def make_problem(site: Site, horizon: Horizon, soc_kwh: float) -> Problem:
     if not isinstance(terminal, TerminalCurve):
         terminal = terminal_curve(site, horizon)
     prices = (horizon.import_price, horizon.export_price, terminal.price)
-    base = max(battery.wear_cost_per_kwh, PENALTY_FLOOR_PER_KWH, *(np.abs(p).max() for p in prices))
     soft = site.planning_import_kw
     return Problem(
         site=site,
@@ -142,7 +145,7 @@ def make_problem(site: Site, horizon: Horizon, soc_kwh: float) -> Problem:
         wanted_min=wanted[0],
         wanted_max=wanted[1],
         reserve=per_slot("site.reserve_soc_kwh", as_limit(site.reserve_soc_kwh), slots, SiteError),
-        penalty_per_kwh=PENALTY_FACTOR * float(base),
+        penalty_per_kwh=_penalty(site, slots, max(float(np.abs(p).max()) for p in prices)),
         terminal=terminal,
     )
 
@@ -184,10 +187,10 @@ def terminal_curve(site: Site, following: Horizon) -> TerminalCurve:
 
 def _checked_soc(soc_kwh: float, capacity_kwh: float) -> float:
     """Refuse a stored energy that no such battery holds."""
-    try:
-        soc = float(soc_kwh)
-    except (TypeError, ValueError):
-        soc = np.nan
+    number = isinstance(soc_kwh, int | float | np.number) and not isinstance(soc_kwh, bool)
+    soc = float(soc_kwh) if number else np.nan
+    if -ROUNDING_KWH <= soc < 0.0:
+        soc = 0.0
     if not 0.0 <= soc <= CAPACITY_TOLERANCE * capacity_kwh:
         raise StateError(
             "soc_kwh",
@@ -195,6 +198,20 @@ def _checked_soc(soc_kwh: float, capacity_kwh: float) -> float:
             f"stored energy in kWh between 0 and capacity_kwh = {capacity_kwh}, not a percent",
         )
     return soc
+
+
+def _penalty(site: Site, slots: int, highest_price: float) -> float:
+    """Return the price of exceeding a grid limit, per kWh: above all a kWh could earn (Q4)."""
+    base = max(
+        highest_price,
+        site.battery.wear_cost_per_kwh,
+        site.planning_import_price_per_kwh,
+        site.export_margin_per_kwh,
+        site.reserve_price_per_kwh,
+        site.recovery_price_per_kwh,
+        PENALTY_FLOOR_PER_KWH,
+    )
+    return max(PENALTY_FACTOR * base, 2.0 * slots * site.reserve_price_per_kwh)
 
 
 def _battery_power(site: Site, net: F64, import_max: F64, hours: F64) -> tuple[F64, F64]:

@@ -1,15 +1,16 @@
 """From spot prices to what a home pays and earns: dated components, VAT, settlement periods.
 
-    import_price = (spot + supplier_markup + transfer_fee + energy_tax) * (1 + vat)         (R1)
-    export_price = (spot + grid_benefit + tax_credit - export_fee) * (1 + export_vat)       (R2)
+    import_price = (spot_i + supplier_markup + transfer_fee + energy_tax) * (1 + vat)       (R1)
+    export_price = (spot_e + grid_benefit + tax_credit - export_fee) * (1 + export_vat)     (R2)
 
 VAT applies to a negative spot too. Prices in currency per kWh, spot in the same currency. Every
 component is a number or a list of dated entries; of those that match a slot's local time the latest
-``valid_from`` is in force, of equal dates the one listed last. Prices are averaged over the
-settlement period (weighted by slot length) before planning and billing; the stored spot stays raw.
+``valid_from`` is in force, of equal dates the one listed last. ``spot_i`` and ``spot_e`` are spot
+averaged over the settlement period of import and export (weighted by slot length), periods by the
+local clock; fees keep their own hours. The stored spot stays raw.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from mpc.arrays import F64, series
 from mpc.errors import TariffError
-from mpc.horizon import slot_starts
+from mpc.horizon import slot_lengths, slot_starts
 
 __all__ = ["PriceEntry", "Tariff"]
 
@@ -57,14 +58,19 @@ class PriceEntry:
 
     def __post_init__(self) -> None:
         """Refuse times that no calendar has."""
-        if isinstance(self.value, bool) or not np.isfinite(self.value):
-            raise TariffError("entry.value", self.value, "a finite number")
+        number = isinstance(self.value, int | float | np.number)
+        if isinstance(self.value, bool) or not number or not np.isfinite(self.value):
+            raise TariffError("entry.value", repr(self.value), "a finite number")
+        first = self.valid_from
+        if first is not None and (isinstance(first, datetime) or not isinstance(first, date)):
+            raise TariffError("entry.valid_from", repr(first), "a date without time, or None")
         for name, low, high in (("hours", 0, 23), ("weekdays", 0, 6), ("months", 1, 12)):
             given = getattr(self, name)
             if given is None:
                 continue
-            object.__setattr__(self, name, tuple(given))
-            if not given or any(not low <= v <= high for v in given):
+            values = tuple(given) if isinstance(given, Iterable) else ()
+            object.__setattr__(self, name, values)
+            if not values or any(v not in range(low, high + 1) for v in values):
                 raise TariffError(f"entry.{name}", given, f"numbers {low}..{high}, or None for all")
 
     def matches(self, local: datetime) -> bool:
@@ -144,21 +150,21 @@ class Tariff:
             TariffError: for a naive start, spot that is no number, or a component without an entry
                 in force.
         """
-        if start.utcoffset() is None:
+        if not isinstance(start, datetime) or start.utcoffset() is None:
             raise TariffError("start", f"{start} without a time zone", "an aware datetime")
         raw = series("spot", spot, TariffError)
-        minutes = np.broadcast_to(np.asarray(slot_minutes, dtype=np.float64), raw.shape)
+        minutes = slot_lengths(slot_minutes, raw.size, TariffError)
+        if minutes.size != raw.size:
+            raise TariffError("slot_minutes", f"{minutes.size} values", f"{raw.size}, as spot has")
         clock = ZoneInfo(self.zone)
         local = [moment.astimezone(clock) for moment in slot_starts(start, minutes)]
         value = {name: _in_force(name, getattr(self, name), local) for name in _COMPONENTS}
         fees = value["supplier_markup"] + value["transfer_fee"] + value["energy_tax"]
-        imports = (raw + fees) * (1.0 + value["vat"])
+        spot_in = _settled(raw, minutes, local, self.import_settlement_minutes)
+        spot_out = _settled(raw, minutes, local, self.export_settlement_minutes)
         benefits = value["grid_benefit"] + value["tax_credit"] - value["export_fee"]
-        exports = (raw + benefits) * (1.0 + value["export_vat"])
-        return (
-            _settled(imports, minutes, local, self.import_settlement_minutes),
-            _settled(exports, minutes, local, self.export_settlement_minutes),
-        )
+        imports = (spot_in + fees) * (1.0 + value["vat"])
+        return imports, (spot_out + benefits) * (1.0 + value["export_vat"])
 
 
 def _component(name: str, given: Component) -> Component:
@@ -196,12 +202,19 @@ def _in_force(name: str, component: Component, local: list[datetime]) -> F64:
     return out
 
 
+def _offset(local: datetime) -> int:
+    """Return the UTC offset of a local time, seconds."""
+    offset = local.utcoffset()
+    return 0 if offset is None else int(offset.total_seconds())
+
+
 def _settled(price: F64, minutes: F64, local: list[datetime], period: int | str) -> F64:
-    """Average prices over their settlement period, weighted by slot length."""
+    """Average spot over its settlement period, weighted by slot length."""
     if period == "month":
         keys: list[int] = [m.year * 12 + m.month for m in local]
     else:
-        keys = [int(m.timestamp()) // (60 * int(period)) for m in local]
+        seconds = 60 * int(period)
+        keys = [(int(m.timestamp()) + _offset(m) % seconds) // seconds for m in local]
     which: NDArray[np.intp] = np.unique(keys, return_inverse=True)[1]
     weight = np.bincount(which, weights=minutes)
     mean = np.bincount(which, weights=price * minutes) / weight

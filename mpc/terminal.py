@@ -47,7 +47,8 @@ class TerminalCurve:
             HorizonError: for what is no number, an unsorted curve or one that is not concave.
         """
         try:
-            pairs = np.array(value, dtype=np.float64)
+            raw = np.array(value)
+            pairs = raw.astype(np.float64) if raw.dtype.kind in "fiu" else np.empty((0, 0))
         except (TypeError, ValueError):
             pairs = np.empty((0, 0))
         if pairs.ndim == 0:

@@ -65,10 +65,10 @@ def _walk(
     battery, slots = site.battery, len(horizon)
     limits = _limits(site, horizon)
     prices = np.stack([np.asarray(horizon.import_price), np.asarray(horizon.export_price)], axis=1)
-    net, pv = horizon.net_load_kwh.tolist(), np.asarray(horizon.pv_kwh).tolist()
+    net, soft_price = horizon.net_load_kwh.tolist(), site.planning_import_price_per_kwh
     rows, stored, bill, wear = np.empty((slots, 6)), soc_kwh, 0.0, 0.0
     for t, (buy, sell) in enumerate(prices.tolist()):
-        low_soc, high_soc, charge, discharge, most_import, most_export = limits[t]
+        low_soc, high_soc, charge, discharge, soft, most_import, most_export, spill = limits[t]
         low, high = physics.battery_range(
             stored,
             low_soc,
@@ -83,8 +83,11 @@ def _walk(
         stored = physics.battery_step(
             stored, taken, given, battery.charge_efficiency, battery.discharge_efficiency
         )
+        paid = physics.paid_import_limit(
+            taken, buy, soft, soft_price, most_import, site.allow_grid_charge
+        )
         imports, exports, curtail = physics.settle(
-            net[t] + moved, pv[t], buy, sell, most_import, most_export, site.pv_curtailable
+            net[t] + moved, spill, buy, sell, paid, most_export
         )
         bill += physics.slot_cost(imports, exports, given, buy, sell, 0.0)
         wear += battery.wear_cost_per_kwh * given
@@ -105,17 +108,22 @@ def _walk(
 
 
 def _limits(site: Site, horizon: Horizon) -> list[list[float]]:
-    """Return (min soc, max soc, charge, discharge, import, export) of every slot, kWh."""
+    """Return the limits of every slot, kWh.
+
+    They are: min soc, max soc, charge, discharge, soft import, import, export, curtailment.
+    """
     battery, grid, hours = site.battery, site.grid, horizon.slot_hours
-    most_import = grid.max_import_kw if site.planning_import_kw is None else site.planning_import_kw
+    soft = np.inf if site.planning_import_kw is None else site.planning_import_kw
     one = np.ones(len(horizon))
     columns = (
         np.asarray(battery.min_soc_kwh) * one,
         np.asarray(battery.max_soc_kwh) * one,
         np.asarray(battery.max_charge_kw) * hours,
         np.asarray(battery.max_discharge_kw) * hours,
-        np.asarray(most_import) * hours,
+        np.asarray(soft) * hours,
+        np.asarray(grid.max_import_kw) * hours,
         np.asarray(grid.max_export_kw) * hours,
+        np.asarray(horizon.pv_kwh) * site.pv_curtailable,
     )
     rows: list[list[float]] = np.stack(columns, axis=1).tolist()
     return rows

@@ -201,8 +201,8 @@ def _settlement_start(tariff: Tariff, start: datetime) -> datetime:
     if "month" in periods:
         local = start.astimezone(ZoneInfo(tariff.zone))
         return local.replace(day=1, hour=0, minute=0, fold=0).astimezone(start.tzinfo)
-    longest = max(int(p) for p in periods) * 60
-    return start - timedelta(seconds=to_epoch(start) % longest)
+    local = start.astimezone(ZoneInfo(tariff.zone))
+    return start - timedelta(minutes=local.minute % max(int(p) for p in periods))
 
 
 def _read_prices(store: Store, model: HomeModel, at: datetime, slots: I64) -> tuple[F64, bool]:

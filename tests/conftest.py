@@ -1,7 +1,7 @@
 """What all tests share: the real data, and no silent skips where CI demands none.
 
-With ``DARKSTAR_STRICT=1`` (set by ``.ci/run``) a skipped test fails the run, except one that needs real
-data that are not at hand: those cannot be installed.
+With ``DARKSTAR_STRICT=1`` (set by ``.ci/run``) a skipped test fails the run, except one that needs
+real data that are not at hand: those cannot be installed.
 """
 
 import os

@@ -150,8 +150,16 @@ def penalty_of(plan: Plan, site: Site) -> float:
     """The documented penalty (Q4), from what the plan itself says."""
     curve = [price for _, price in plan.terminal_curve]
     numbers = np.concatenate([plan.import_price, plan.export_price, curve])
-    base = max(float(np.abs(numbers).max()), site.battery.wear_cost_per_kwh, 0.1)
-    return 100.0 * base
+    base = max(
+        float(np.abs(numbers).max()),
+        site.battery.wear_cost_per_kwh,
+        site.planning_import_price_per_kwh,
+        site.export_margin_per_kwh,
+        site.reserve_price_per_kwh,
+        site.recovery_price_per_kwh,
+        0.1,
+    )
+    return max(100.0 * base, 2.0 * len(plan) * site.reserve_price_per_kwh)
 
 
 def money_scale(plan: Plan) -> float:

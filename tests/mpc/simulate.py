@@ -1,5 +1,7 @@
 """A plan carried out slot by slot with ``mpc.physics``, under its own forecast."""
 
+import math
+
 import numpy as np
 
 from mpc import Plan, Site, physics
@@ -13,21 +15,27 @@ def simulate(plan: Plan, site: Site) -> tuple[float, list[float]]:
     battery, grid = site.battery, site.grid
     hours = plan.slot_minutes / 60.0
     soft = site.planning_import_kw
-    most_import = grid.max_import_kw if soft is None else soft
     stored, cost, states = plan.soc_start_kwh, 0.0, []
     for t in range(len(plan)):
         charge, discharge = float(plan.charge_kwh[t]), float(plan.discharge_kwh[t])
         stored = physics.battery_step(
             stored, charge, discharge, battery.charge_efficiency, battery.discharge_efficiency
         )
+        paid = physics.paid_import_limit(
+            charge,
+            float(plan.import_price[t]),
+            math.inf if soft is None else float(np.asarray(soft)) * hours[t],
+            site.planning_import_price_per_kwh,
+            float(np.asarray(grid.max_import_kw)) * hours[t],
+            site.allow_grid_charge,
+        )
         imports, exports, _ = physics.settle(
             float(plan.load_kwh[t] - plan.pv_kwh[t]) + charge - discharge,
-            float(plan.pv_kwh[t]),
+            float(plan.pv_kwh[t]) if site.pv_curtailable else 0.0,
             float(plan.import_price[t]),
             float(plan.export_price[t]),
-            float(np.asarray(most_import)) * hours[t],
+            paid,
             float(np.asarray(grid.max_export_kw)) * hours[t],
-            site.pv_curtailable,
         )
         cost += physics.slot_cost(
             imports,

@@ -1,9 +1,11 @@
 """Prices under which a linear program cheats; plans that must not."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from mpc import Grid, Planner
+from mpc import Grid, Horizon, Plan, Planner
 from tests.mpc.instances import make_battery, make_horizon, make_site
 from tests.mpc.simulate import assert_physical
 
@@ -105,3 +107,58 @@ def test_random_wild_prices_are_planned_to_the_optimum() -> None:
     plan = Planner(site).plan(horizon, soc_kwh=5.0)
     assert_physical(plan, site)
     assert (plan.status, plan.gap) == ("optimal", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("battery", "horizon"),
+    [
+        pytest.param(
+            {},
+            make_horizon([-1.0, 0.2], [0.0, 0.5], [0.0, 2.0], [3.0, 0.0]),
+            id="PV was curtailed to charge from the grid",
+        ),
+        pytest.param(
+            {"min_soc_kwh": [1.0, 3.0], "wear_cost_per_kwh": 0.0},
+            make_horizon([1.0, -1.0], 0.0, 0.0, [0.0, 4.0]),
+            id="a rising minimum needs that charge",
+        ),
+    ],
+)
+def test_forbidden_grid_charge_always_has_a_plan(battery: dict[str, Any], horizon: Horizon) -> None:
+    site = make_site(make_battery(**battery), allow_grid_charge=False)
+    plan = Planner(site).plan(horizon, soc_kwh=1.0)
+    assert_physical(plan, site)
+    assert plan.status == "optimal"
+
+
+@pytest.mark.parametrize("soc", [5.0, 0.5])
+def test_a_search_without_nodes_has_a_finite_gap_and_can_be_saved(soc: float) -> None:
+    """The relaxation bounds the optimum even where branch and bound proved nothing."""
+    horizon = make_horizon([1.0] * 24, 1.5, 0.5, 0.8)
+    plan = Planner(make_site(), max_nodes=0).plan(horizon, soc_kwh=soc)
+    assert np.isfinite(plan.gap)
+    assert Plan.from_json(plan.to_json()).gap == plan.gap
+
+
+def test_penalties_stay_above_the_prices_of_the_options() -> None:
+    """A soft limit at 540 a kWh (a power fee) must not make breaking the fuse the cheaper way."""
+    soft = make_site(planning_import_kw=2.0, planning_import_price_per_kwh=540.0)
+    plan = Planner(soft).plan(make_horizon([0.5, 0.5], 0.0, [15.0, 5.0]), soc_kwh=6.0)
+    assert plan.status == "optimal"
+    assert "max_import_kw" not in {v.limit for v in plan.violations}
+    reserve = make_site(reserve_soc_kwh=9.0, reserve_price_per_kwh=500.0)
+    plan = Planner(reserve).plan(make_horizon([0.5, 0.5], 0.0, [10.0, 15.0]), soc_kwh=1.0)
+    over = {v.slot: v.amount_kwh for v in plan.violations if v.limit == "max_import_kw"}
+    # 1 kWh of room in hour 0 stores 0.95 kWh, which gives back 0.9025 of the 4 kWh too many
+    assert over == {1: pytest.approx(4.0 - 0.9025)}
+
+
+def test_recovery_is_charged_only_for_a_start_below_the_minimum() -> None:
+    """A minimum the battery cannot reach in time is reported, and costs nothing by itself."""
+    battery = make_battery(min_soc_kwh=[1.0, 10.0], max_charge_kw=4.0)
+    plan = Planner(make_site(battery, recovery_price_per_kwh=0.5)).plan(
+        make_horizon([1.0, 1.0]), soc_kwh=1.0
+    )
+    assert (plan.status, plan.penalty) == ("optimal", 0.0)
+    assert plan.bill == pytest.approx(8.0)
+    assert [v.limit for v in plan.violations] == ["min_soc_kwh"]

@@ -90,6 +90,10 @@ def test_grid_refuses_a_negative_limit_and_takes_no_limit() -> None:
             {"load_kwh": [1.0, -0.1]},
             r"load_kwh\[1\] is -0.1, want 0 or more; give load and PV apart",
         ),
+        ({"slot_minutes": True}, r"slot_minutes is \[True, True\], want one number per slot"),
+        ({"load_kwh": ["1", "2"]}, r"load_kwh is \['1', '2'\], want one number per slot"),
+        ({"pv_kwh": [True, False]}, r"pv_kwh is \[True, False\], want one number per slot"),
+        ({"terminal_value": True}, r"terminal_value is True, want a price"),
         ({"slot_minutes": 0}, r"slot_minutes is 0.0, want above 0"),
         ({"slot_minutes": [15.0]}, r"slot_minutes is an array of shape \(1,\), want shape \(2,\)"),
         (
@@ -116,6 +120,47 @@ def test_horizon_refuses_no_slots() -> None:
 def test_planner_refuses_a_state_no_battery_holds(soc: float) -> None:
     with pytest.raises(StateError, match=r"want stored energy in kWh between 0 and capacity_kwh"):
         Planner(make_site()).plan(make_horizon([0.1, 0.5]), soc_kwh=soc)
+
+
+@pytest.mark.parametrize("soc", [True, "5", None])
+def test_planner_refuses_a_state_that_is_no_number(soc: Any) -> None:
+    with pytest.raises(StateError, match=r"soc_kwh is .*, want stored energy in kWh"):
+        Planner(make_site()).plan(make_horizon([0.1]), soc_kwh=soc)
+
+
+def test_rounding_below_zero_is_an_empty_battery() -> None:
+    site = make_site(make_battery(min_soc_kwh=0.0))
+    assert Planner(site).plan(make_horizon([0.1]), soc_kwh=-1e-17).soc_start_kwh == 0.0
+
+
+def test_numpy_numbers_are_numbers() -> None:
+    for minutes in (np.int64(60), np.float32(60)):
+        horizon = make_horizon([0.1, 0.2], slot_minutes=minutes)
+        assert horizon.slot_hours.tolist() == [1.0, 1.0]
+    assert Planner(make_site()).plan(horizon, soc_kwh=np.float64(5.0)).status == "optimal"
+
+
+def test_no_limit_may_be_said_for_one_slot() -> None:
+    grid = Grid(max_import_kw=[np.inf, 11.0], max_export_kw=10.0)
+    plan = Planner(make_site(grid=grid)).plan(make_horizon([0.1, 0.2], 0.0, 20.0), soc_kwh=1.0)
+    assert {v.slot for v in plan.violations} == {1}
+    with pytest.raises(SiteError, match=r"max_charge_kw\[0\] is inf"):
+        make_battery(max_charge_kw=[np.inf, 5.0])
+
+
+@pytest.mark.parametrize("nodes", [-1, True, 1.5, None])
+def test_planner_refuses_node_limits_that_are_none(nodes: Any) -> None:
+    with pytest.raises(SiteError, match=r"max_nodes is .*, want a whole number, 0 or more"):
+        Planner(make_site(), max_nodes=nodes)
+
+
+def test_planner_refuses_what_is_no_plan_or_horizon() -> None:
+    with pytest.raises(StateError, match=r"previous is 'x', want an earlier mpc.Plan"):
+        Planner(make_site()).plan(make_horizon([0.1]), 5.0, previous="x")  # type: ignore[arg-type]
+    with pytest.raises(HorizonError, match=r"horizon is \[1.0\], want an mpc.Horizon"):
+        Planner(make_site()).plan([1.0], 5.0)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"zone is 'Nowhere/X', want an IANA zone"):
+        Planner(make_site()).plan(make_horizon([0.1]), 5.0).explain("Nowhere/X")
 
 
 def test_planner_refuses_limits_of_another_length() -> None:

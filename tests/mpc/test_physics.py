@@ -40,7 +40,7 @@ def test_settling_conserves_energy_and_no_curtailment_is_cheaper(
     net: float, pv: float, buy: float, sell: float, most_in: float, most_out: float
 ) -> None:
     net = max(net, -pv)  # without a battery the house cannot export more than its PV
-    imports, exports, curtail = physics.settle(net, pv, buy, sell, most_in, most_out, True)  # noqa: FBT003
+    imports, exports, curtail = physics.settle(net, pv, buy, sell, most_in, most_out)
     assert imports - exports == pytest.approx(net + curtail, abs=1e-12)
     assert min(imports, exports) == 0.0
     assert 0.0 <= curtail <= pv
@@ -57,11 +57,29 @@ def test_settling_conserves_energy_and_no_curtailment_is_cheaper(
 
 
 def test_what_cannot_be_curtailed_is_exported_whatever_it_costs() -> None:
-    assert physics.settle(-3.0, 3.0, 1.0, -0.5, 11.0, 1.0, False) == (0.0, 3.0, 0.0)  # noqa: FBT003
+    assert physics.settle(-3.0, 0.0, 1.0, -0.5, 11.0, 1.0) == (0.0, 3.0, 0.0)
 
 
 def test_zero_export_price_curtails_nothing() -> None:
-    assert physics.settle(-3.0, 3.0, 1.0, 0.0, 11.0, 10.0, True) == (0.0, 3.0, 0.0)  # noqa: FBT003
+    assert physics.settle(-3.0, 3.0, 1.0, 0.0, 11.0, 10.0) == (0.0, 3.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("charge", "price", "allowed", "want"),
+    [
+        pytest.param(0.0, -0.1, True, 2.0, id="the soft limit costs more than the price pays"),
+        pytest.param(0.0, -1.0, True, 5.0, id="the price pays more than the soft limit costs"),
+        pytest.param(1.0, -1.0, False, 0.0, id="charging, and not from the grid"),
+        pytest.param(0.0, -1.0, False, 5.0, id="not charging"),
+    ],
+)
+def test_negative_prices_are_worth_importing_up_to_a_limit(
+    charge: float,
+    price: float,
+    allowed: bool,  # noqa: FBT001 - a case
+    want: float,
+) -> None:
+    assert physics.paid_import_limit(charge, price, 2.0, 0.7, 5.0, allowed) == want
 
 
 def test_slot_cost_is_bill_plus_wear() -> None:

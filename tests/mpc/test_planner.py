@@ -345,6 +345,21 @@ def test_damaged_plans_are_refused(text: str, message: str) -> None:
         Plan.from_json(text)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bill": float("nan")}, "numbers that are not finite"),
+        ({"start": "2025-08-01T00:00:00"}, "a start without a time zone"),
+        ({"violations": [{"limit": "x", "slot": None, "amount_kwh": 1, "cost": 1}]}, "damaged"),
+        ({"soc_kwh": [1.0, float("nan")]}, "series that are not finite"),
+    ],
+)
+def test_plans_with_impossible_values_are_refused(change: dict[str, object], message: str) -> None:
+    saved = json.loads(some_plan().to_json()) | change
+    with pytest.raises(SchemaError, match=message):
+        Plan.from_json(json.dumps(saved))
+
+
 def test_plan_with_a_series_cut_short_is_refused() -> None:
     saved = json.loads(some_plan().to_json())
     saved["soc_kwh"].pop()

@@ -1,6 +1,7 @@
 """Prices a home pays, by hand, on both days that the clock changes."""
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -100,6 +101,28 @@ def test_hours_follow_the_wall_clock_on_days_of_23_and_25_hours(day: date) -> No
     assert imports.tolist() == want
 
 
+def test_a_local_start_means_the_same_slots_as_its_utc_time() -> None:
+    """Hours added to a local midnight would count on the wall clock, one off after the change."""
+    tariff = Tariff(zone=ZONE, transfer_fee=[PriceEntry(value=0), PriceEntry(value=1, hours=(3,))])
+    for day in (date(2025, 3, 30), date(2025, 10, 26)):
+        local = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(ZONE))
+        here, there = (tariff.prices(s, 60, np.zeros(8))[0] for s in (local, local.astimezone(UTC)))
+        assert here.tolist() == there.tolist()
+
+
+def test_settlement_averages_spot_and_leaves_fees_their_hours() -> None:
+    """Spot 0 and 2 settle at 1 by the month; the fee of 12 o'clock stays where it is."""
+    fee = [PriceEntry(value=0.1), PriceEntry(value=0.8, hours=(12,))]
+    tariff = Tariff(zone=ZONE, transfer_fee=fee, import_settlement_minutes="month")
+    assert tariff.prices(NOON, 60, [0.0, 2.0])[0].tolist() == [1.8, 1.1]
+
+
+def test_hourly_settlement_follows_the_local_clock_of_half_hour_zones() -> None:
+    """10:00 UTC is 15:30 in Kolkata: its quarters settle with 15:45, not with 16:15."""
+    tariff = Tariff(zone="Asia/Kolkata", import_settlement_minutes=60)
+    assert tariff.prices(NOON, 15, [0.0, 1.0, 2.0, 3.0])[0].tolist() == [0.5, 0.5, 2.5, 2.5]
+
+
 @given(spot=st.lists(floats(-2.0, 5.0), min_size=1, max_size=30))
 def test_settlement_keeps_the_mean(spot: list[float]) -> None:
     plain, _ = Tariff().prices(NOON, 15, spot)
@@ -120,6 +143,13 @@ def test_settlement_keeps_the_mean(spot: list[float]) -> None:
         (lambda: Tariff(transfer_fee=float("nan")), r"tariff.transfer_fee is nan, want finite"),
         (lambda: Tariff(import_settlement_minutes=10), r"want 15, 30, 60 or 'month'"),
         (lambda: PriceEntry(value=1.0, hours=(24,)), r"entry.hours is \(24,\), want numbers 0..23"),
+        (lambda: PriceEntry(value="0.6"), r"entry.value is '0.6', want a finite number"),  # type: ignore[arg-type]
+        (lambda: PriceEntry(value=1.0, hours=5), r"entry.hours is 5, want numbers 0..23"),  # type: ignore[arg-type]
+        (lambda: PriceEntry(value=1.0, hours=(6.5,)), r"entry.hours is \(6.5,\)"),  # type: ignore[arg-type]
+        (lambda: PriceEntry(value=1.0, valid_from="2020-01-01"), r"want a date without time"),  # type: ignore[arg-type]
+        (lambda: PriceEntry(value=1.0, valid_from=NOON), r"want a date without time, or None"),
+        (lambda: Tariff().prices(NOON, [15, 15], [1.0]), r"slot_minutes is 2 values, want 1"),
+        (lambda: Tariff().prices(NOON, 0, [1.0]), r"slot_minutes is 0.0, want above 0"),
         (lambda: PriceEntry(value=1.0, months=()), r"entry.months is \(\), want numbers 1..12"),
         (lambda: PriceEntry(value=float("inf")), r"entry.value is inf, want a finite number"),
         (lambda: Tariff().prices(NOON, 15, [np.nan]), r"spot\[0\] is nan, want a finite number"),
