@@ -101,6 +101,7 @@ def _expected() -> Iterator[tuple[type[Exception], int]]:
         ("telemetry.errors", "StoreError", EX_TEMPFAIL),
         ("telemetry.errors", "TelemetryError", EX_DATAERR),
         ("forecast.errors", "ForecastError", EX_DATAERR),
+        ("sim.errors", "SimError", EX_DATAERR),
     ):
         if module in sys.modules:  # an error of a module that was never imported is not around
             yield getattr(sys.modules[module], name), code

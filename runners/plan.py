@@ -228,13 +228,14 @@ def report_plan(
         currency=currency,
         zone=zone,
         prices_until=run.inputs.prices_until,
+        price_pairing=_pairing(config, home_id),
     )
     files = [out_dir / "schedule.json"]
     write_schedule(files[0], schedule)
     if plot:
         files.append(out_dir / "plan.png")
         _draw(config, home_id, run, files[1])
-    out.print(summary_table(_summary(run, home_id, currency, files)))
+    out.print(summary_table(_summary(run, home_id, currency, files, _pairing(config, home_id))))
     if json_path is not None:
         write_json(json_path, _result(run, schedule))
 
@@ -257,18 +258,17 @@ def _draw(config: Config, home_id: str, run: PlanRun, path: Path) -> None:
 
 
 def _summary(
-    run: PlanRun, home_id: str, currency: str, files: list[Path]
+    run: PlanRun, home_id: str, currency: str, files: list[Path], pairing: str | None
 ) -> list[tuple[str, object]]:
     """Return what a user wants to know first."""
     plan = run.plan
     hours = float(plan.slot_minutes.sum()) / 60.0
-    until = f"{run.inputs.prices_until:%Y-%m-%d %H:%M}Z"
     saving = run.no_battery_cost - run.plan_cost
     rows: list[tuple[str, object]] = [
         ("home", home_id),
         ("planned at", f"{run.inputs.as_of:%Y-%m-%d %H:%M}Z, {hours:g} h"),
         ("stored at start", f"{plan.soc_start_kwh:.3f} kWh, {run.state.source}"),
-        ("prices", f"published until {until}, then the day before's"),
+        ("prices", _price_source(run, pairing)),
         ("no battery", f"{run.no_battery_cost:.2f} {currency}"),
         ("self-consumption", f"{run.self_use_cost:.2f} {currency}"),
         ("this plan", f"{run.plan_cost:.2f} {currency} ({saving:+.2f} saved against no battery)"),
@@ -278,6 +278,27 @@ def _summary(
         ("written", ", ".join(str(f) for f in files)),
     ]
     return rows + [("broken limit", text) for text in _broken(plan, currency)]
+
+
+def _pairing(config: Config, home_id: str) -> str | None:
+    """Name a synthetic pairing of prices; None where the home has its own."""
+    pairing = config.home_config(home_id).price_pairing
+    if pairing is None:
+        return None
+    return f"synthetic pairing ({pairing.zone}, {pairing.shift_days:+d} days)"
+
+
+def _price_source(run: PlanRun, pairing: str | None) -> str:
+    """Say how far prices were published, and what stands for the rest."""
+    inputs = run.inputs
+    if inputs.published.all():
+        text = "published for the whole horizon"
+    elif inputs.prices_until <= inputs.horizon.start:
+        text = "none published, the day before's instead"
+    else:
+        text = f"published until {inputs.prices_until:%Y-%m-%d %H:%M}Z, then the day before's"
+    text += "; issue time assumed" if inputs.price_issued_assumed else ""
+    return text if pairing is None else f"{pairing}; {text}"
 
 
 def _certificate(plan: Plan, currency: str) -> str:

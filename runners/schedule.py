@@ -59,8 +59,8 @@ def schedule_dict(
     soc_source: str,
     currency: str,
     zone: str,
-    soc_assumed: bool = False,
     prices_until: datetime | None = None,
+    price_pairing: str | None = None,
 ) -> dict[str, object]:
     """Return the schedule of a plan.
 
@@ -73,12 +73,13 @@ def schedule_dict(
         soc_source: where the stored energy at the start came from, in words.
         currency: of all prices and costs.
         zone: zone the sentences are written in.
-        soc_assumed: nobody measured or named the stored energy: not fit for control.
         prices_until: end of the published prices, aware; None: not known, so not fit for control.
+        price_pairing: in words, how prices of another place or year were paired with the home; such
+            a plan is an experiment, not fit for control.
     """
     now = generated_at.astimezone(UTC)
     end = plan.starts[-1] + timedelta(minutes=float(plan.slot_minutes[-1]))
-    reasons = _unfit(plan, now, end, prices_until, soc_assumed=soc_assumed)
+    reasons = _unfit(plan, now, end, prices_until, price_pairing)
     return {
         "schema": SCHEMA,
         "home_id": home_id,
@@ -94,6 +95,7 @@ def schedule_dict(
         "units": _UNITS,
         "soc_start_kwh": plan.soc_start_kwh,
         "soc_source": soc_source,
+        "price_pairing": price_pairing,
         "prices_until": None if prices_until is None else _utc(prices_until),
         "costs": {name: getattr(plan, name) for name in _COSTS},
         "certificate": {
@@ -116,7 +118,11 @@ def write_schedule(path: Path, schedule: dict[str, object]) -> None:
 
 
 def _unfit(
-    plan: "Plan", now: datetime, end: datetime, prices_until: datetime | None, *, soc_assumed: bool
+    plan: "Plan",
+    now: datetime,
+    end: datetime,
+    prices_until: datetime | None,
+    price_pairing: str | None,
 ) -> list[str]:
     """Return why an inverter should not follow the plan; empty where it may."""
     reasons: list[str] = []
@@ -125,8 +131,8 @@ def _unfit(
         reasons.append(
             f"the plan is {plan.status} with a gap of {plan.gap:.3f}, want at most {small:.3f}"
         )
-    if soc_assumed:
-        reasons.append("the stored energy at the start was assumed; measure it or give --soc-kwh")
+    if price_pairing is not None:
+        reasons.append(f"its prices are a {price_pairing}, not the home's own")
     if not plan.start <= now < end:
         reasons.append(
             f"it was made at {_utc(now)}, outside the plan from {_utc(plan.start)} to {_utc(end)}"

@@ -154,7 +154,7 @@ def _net_load(
     load = load_baseline(
         seen.of("load_kwh"), to_epoch(first), targets, zone=zone, days=model.load_days
     )
-    if not home.planes and store.coverage(home.home_id, "pv_kwh") is None:
+    if not home.planes and store.coverage(home.home_id, "pv_kwh", as_of=at) is None:
         return load, np.zeros(targets.size)
     pv = pv_baseline(seen.of("pv_kwh"), to_epoch(first), targets, zone=zone, days=model.pv_days)
     return load, pv

@@ -15,7 +15,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from telemetry.errors import SchemaVersionError, StoreError
+from telemetry.errors import MissingExtraError, SchemaVersionError, StoreError
 from telemetry.schema import SCHEMA_HEAD
 
 BUSY_TIMEOUT_MS = 10_000
@@ -23,11 +23,20 @@ _WRITE = "darkstar_write"
 
 
 def connect(place: str | os.PathLike[str], *, read_only: bool) -> sa.Engine:
-    """Engine of a URL, or of the path of an SQLite file."""
+    """Engine of a URL, or of the path of an SQLite file.
+
+    Raises:
+        MissingExtraError: the URL's driver is not installed.
+        StoreError: the URL is none.
+    """
     text = os.fspath(place)
     url = sa.make_url(text) if "://" in text else sa.URL.create("sqlite", database=text)
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True)
+        try:
+            return sa.create_engine(url, pool_pre_ping=True)
+        except ModuleNotFoundError as err:
+            name = url.get_backend_name()
+            raise MissingExtraError(str(err.name), "mariadb", f"a store on {name}") from None
     if read_only and url.database and url.database != ":memory:":
         uri = f"{Path(url.database).absolute().as_uri()}?mode=ro"
         engine = sa.create_engine(

@@ -97,7 +97,9 @@ class UnknownHomeError(StoreError, LookupError):
         self.store, self.reason = "", f"no home {home_id!r}"
         listed = ", ".join(known) if known else "none yet"
         Exception.__init__(
-            self, f"no home {home_id!r} in the store, want one of: {listed}; put_home adds one"
+            self,
+            f"no home {home_id!r} in the store, want one of: {listed}; "
+            "import data of it first (darkstar import FILE)",
         )
 
 

@@ -279,12 +279,16 @@ def latest(
     return Reading(slot_start=start, value=value, provenance=provenance, quality=Quality(quality))
 
 
-def coverage(conn: sa.Connection, home_id: str, channel: Channel | str) -> Coverage | None:
+def coverage(
+    conn: sa.Connection, home_id: str, channel: Channel | str, as_of: datetime | None
+) -> Coverage | None:
     """Read the reach of a channel; see ``Store.coverage``."""
     statement = (
         sa.select(sa.func.min(table.c.slot_start), sa.func.max(table.c.slot_start), sa.func.count())
         .where(table.c.home_id == home_id, table.c.channel == Channel(channel).value)
         .where(table.c.value.is_not(None))
     )
+    if as_of is not None:
+        statement = statement.where(table.c.known_at <= as_of)
     first, last, count = conn.execute(statement).one()
     return Coverage(first=first, last=last, count=count) if count else None

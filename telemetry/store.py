@@ -240,10 +240,15 @@ class Store:
                 conn, home_id=home_id, channel=channel, as_of=as_of, not_before=not_before
             )
 
-    def coverage(self, home_id: str, channel: Channel | str) -> Coverage | None:
-        """First and last slot with a number, and how many there are; ``None`` without any."""
+    def coverage(
+        self, home_id: str, channel: Channel | str, *, as_of: datetime | None = None
+    ) -> Coverage | None:
+        """First and last slot with a number, and how many there are; ``None`` without any.
+
+        With ``as_of`` only what was known then counts.
+        """
         with self._read_home(home_id) as conn:
-            return observations.coverage(conn, home_id, channel)
+            return observations.coverage(conn, home_id, channel, as_of)
 
     def put_prices(
         self,

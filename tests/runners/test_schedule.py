@@ -24,7 +24,7 @@ def schedule(
     *,
     generated_at: datetime = START,
     prices_until: datetime | None = START + timedelta(hours=4),
-    soc_assumed: bool = False,
+    price_pairing: str | None = None,
 ) -> dict[str, object]:
     return schedule_dict(
         plan,
@@ -35,7 +35,7 @@ def schedule(
         soc_source="--soc-kwh",
         currency="SEK",
         zone="Europe/Stockholm",
-        soc_assumed=soc_assumed,
+        price_pairing=price_pairing,
         prices_until=prices_until,
     )
 
@@ -85,7 +85,7 @@ def test_valid_until_is_the_first_limit(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"soc_assumed": True}, "was assumed; measure it or give --soc-kwh"),
+        ({"price_pairing": "synthetic pairing"}, "a synthetic pairing, not the home's own"),
         ({"generated_at": START - timedelta(minutes=1)}, "outside the plan from 2025-06-01T12:00"),
         ({"generated_at": START + timedelta(hours=6)}, "outside the plan"),
         ({"prices_until": None}, "not known until when prices are published"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +9,6 @@ import pytest
 
 from telemetry import Home, Plane
 from telemetry.store import Store
-
-REPO = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -36,9 +33,6 @@ def store(tmp_path: Path, villa: Home) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="session")
-def data_dir() -> Path:
-    """The folder of real data, by DARKSTAR_DATA or beside the repository."""
-    folder = Path(os.environ.get("DARKSTAR_DATA", REPO.parent / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"NO REAL DATA: {folder} is no folder; set DARKSTAR_DATA")
-    return folder
+def data_dir(real_data: Path) -> Path:
+    """The folder of real data."""
+    return real_data
