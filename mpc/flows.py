@@ -126,9 +126,10 @@ def _without_ties(problem: Problem, net: F64, curtail: F64) -> F64:
 
 def _snap(problem: Problem, soc: F64) -> F64:
     """Put states that miss a bound by rounding exactly onto it."""
-    low = np.minimum(problem.soc_min, problem.soc_start_kwh)
-    high = np.maximum(problem.soc_max, problem.soc_start_kwh)
-    for bound in (problem.soc_min, problem.soc_max, low, high):
+    bounds = [problem.soc_min, problem.soc_max]
+    if problem.start_side:
+        bounds.append(np.full(soc.size, problem.soc_start_kwh))
+    for bound in bounds:
         soc = np.where(np.abs(soc - bound) <= ENERGY_TOLERANCE_KWH, bound, soc)
     return soc
 

@@ -104,11 +104,21 @@ def _refill_cap(price: F64, energy_kwh: F64, usable_kwh: float) -> F64:
         energy_kwh: (T,) how much each slot can store.
         usable_kwh: what it takes to fill the battery.
     """
-    order = np.argsort(price, kind="stable")
-    earlier = order[None, :] < np.arange(price.size)[:, None]
-    filled = np.cumsum(energy_kwh[order] * earlier, axis=1) >= usable_kwh
-    dearest = price[order][np.argmax(filled, axis=1)]
-    return np.where(filled[:, -1], dearest, np.inf)
+    slots, cap = price.size, np.full(price.size, np.inf)
+    left, prices = energy_kwh.tolist(), price.tolist()
+    stored, needed = 0.0, 0
+    # Give up the dearest slots one by one: filling the battery then takes longer and costs less.
+    for dearest in np.argsort(-price, kind="stable").tolist():
+        while needed < slots and stored < usable_kwh:
+            stored += left[needed]
+            needed += 1
+        if stored < usable_kwh:
+            break
+        cap[needed:] = prices[dearest]
+        if dearest < needed:
+            stored -= left[dearest]
+        left[dearest] = 0.0
+    return cap
 
 
 def follow_on_curve(

@@ -4,10 +4,20 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from mpc import Horizon, Planner, Site, terminal_curve
-from tests.mpc.instances import START, horizons, make_battery, make_horizon, make_site, sites
+from mpc.terminal import _refill_cap
+from tests.mpc.instances import (
+    START,
+    floats,
+    horizons,
+    make_battery,
+    make_horizon,
+    make_site,
+    sites,
+)
 
 
 def test_night_load_first_then_export() -> None:
@@ -57,3 +67,23 @@ def test_the_curve_is_concave_and_never_negative(site: Site, day: Horizon) -> No
     assert curve.price.min() >= 0.0
     assert np.all(np.diff(curve.price) <= 0.0)
     assert np.all(np.diff(curve.soc_kwh) > 0.0)
+
+
+@given(
+    slots=st.lists(st.tuples(floats(-2.0, 3.0), floats(0.0, 2.0)), min_size=1, max_size=30),
+    usable=st.floats(0.01, 20.0),
+)
+def test_refill_cap_is_the_dearest_of_the_cheapest_slots_that_fill_the_battery(
+    slots: list[tuple[float, float]], usable: float
+) -> None:
+    price, energy = (np.array(column) for column in zip(*slots, strict=True))
+    assume(np.all(np.abs(np.cumsum(np.sort(energy)) - usable) > 1e-9))
+    got = _refill_cap(price, energy, usable)
+    for slot in range(price.size):
+        want, filled = np.inf, 0.0
+        for k in sorted(range(slot), key=lambda k: price[k]):
+            filled += energy[k]
+            if filled >= usable:
+                want = price[k]
+                break
+        assert got[slot] == want
