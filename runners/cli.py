@@ -28,6 +28,7 @@ from runners.errors import (
 __all__ = ["app", "main", "run_job"]
 
 P = ParamSpec("P")
+_YEARS = (1970, 2200)
 
 app = typer.Typer(
     name="darkstar",
@@ -51,6 +52,9 @@ def _aware(text: str | None) -> datetime | None:
     if moment.tzinfo is None:
         message = f"{text!r} has no UTC offset; add Z or +02:00"
         raise typer.BadParameter(message, param_hint="--at")
+    if not _YEARS[0] <= moment.year <= _YEARS[1]:
+        message = f"{text!r} is no year from {_YEARS[0]} to {_YEARS[1]}; correct it"
+        raise typer.BadParameter(message, param_hint="--at")
     return moment
 
 
@@ -60,7 +64,8 @@ JsonOption = Annotated[
     typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout."),
 ]
 AtOption = Annotated[
-    str | None, typer.Option("--at", metavar="ISO", help="The moment to plan at; default: now.")
+    str | None,
+    typer.Option("--at", metavar="ISO", help="Look back at this moment; default: plan live."),
 ]
 NoPlotOption = Annotated[bool, typer.Option("--no-plot", help="Draw no picture.")]
 
@@ -95,10 +100,7 @@ def _expected() -> Iterator[tuple[type[Exception], int]]:
     for module, name, code in (
         ("mpc.errors", "SolverError", EX_TEMPFAIL),
         ("mpc.errors", "PlanError", EX_DATAERR),
-        ("telemetry.errors", "UnknownHomeError", EX_DATAERR),
-        ("telemetry.errors", "CurrencyError", EX_DATAERR),
-        ("telemetry.errors", "SchemaVersionError", EX_DATAERR),
-        ("telemetry.errors", "StoreError", EX_TEMPFAIL),
+        ("telemetry.errors", "StoreBusyError", EX_TEMPFAIL),
         ("telemetry.errors", "TelemetryError", EX_DATAERR),
         ("forecast.errors", "ForecastError", EX_DATAERR),
         ("sim.errors", "SimError", EX_DATAERR),
@@ -147,9 +149,14 @@ def plan(
         str | None, typer.Option("--home", metavar="ID", help="Which home; not needed for one.")
     ] = None,
     at: AtOption = None,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results go.")] = Path(
-        "out"
-    ),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Where results go; default: out, with --at out/at-<UTC time>.",
+        ),
+    ] = None,
     soc_kwh: Annotated[
         float | None, typer.Option("--soc-kwh", min=0.0, help="Energy stored now, kWh.")
     ] = None,

@@ -6,8 +6,8 @@
     config.tariff("villa")    # mpc.Tariff
 
 Unknown keys, impossible values and likely slips of unit (95 for 0.95, W for kW, öre for SEK) are
-refused with the key, the value and the fix. Units stand in the names. Loading imports no solver and
-no database: ``home``, ``site`` and ``tariff`` do.
+refused with the key, the value and the fix. Units stand in the names. Loading imports no solver,
+and SQLAlchemy for a store's URL alone: ``home``, ``site`` and ``tariff`` import what they need.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ PowerKw = Annotated[float, After(check.power_kw), Field(description="a power in 
 EnergyKwh = Annotated[float, After(check.energy_kwh), Field(description="stored energy in kWh")]
 Percent = Annotated[float, After(check.percent)]
 Price = Annotated[float, Field(ge=0.0, description="currency per kWh, 0 or more")]
-Days = Annotated[int, Field(ge=1, le=365, description="whole days, 1 to 365")]
+Days = Annotated[
+    int, Field(ge=1, le=28, description="whole days, 1 to 28: the forecast looks back no further")
+]
 Switch = Annotated[bool, Field(description="true or false")]
 Zone = Annotated[str, After(check.zone), Field(description="an IANA zone such as Europe/Stockholm")]
 CurrencyCode = Annotated[
@@ -249,6 +251,7 @@ class HomeConfig(_Strict):
         default=None, description="the bidding area of its prices, e.g. se4"
     )
     currency: CurrencyCode | None = None
+    price_currency: CurrencyCode | None = None
     price_pairing: PairingConfig | None = None
     battery: BatteryConfig | None = None
     grid: GridConfig = Field(description="`grid:` with max_import_kw and max_export_kw")
@@ -257,7 +260,13 @@ class HomeConfig(_Strict):
         description="`tariff:` with its components ({} where there is none)"
     )
     forecast: ForecastConfig = ForecastConfig()
-    horizon_hours: int = Field(default=48, ge=4, le=168, description="whole hours, 4 to 168")
+    horizon_hours: int = Field(
+        default=48,
+        ge=4,
+        le=144,
+        description="whole hours, 4 to 144: prices of the horizon and of the day after it are "
+        "forecast from at most 7 days before",
+    )
     soc_max_age_minutes: float = Field(default=30.0, gt=0.0, description="minutes, above 0")
 
 
@@ -328,6 +337,17 @@ class Config(_Strict):
         if price_currency == home_currency:
             return 1.0
         return self._rate(price_currency) / self._rate(home_currency)
+
+    def exchange_rates_of(self, home_id: str) -> dict[str, float]:
+        """Return units of the home's currency per unit of each other one that has a rate.
+
+        Empty where the home's own currency has none: it can pay prices in that one alone.
+        """
+        own = self.home_currency(home_id)
+        known = {self.currency, *self.exchange_rates}
+        if own not in known:
+            return {}
+        return {other: self.exchange_rate(home_id, other) for other in sorted(known - {own})}
 
     def home(self, home_id: str) -> Home:
         """Return the house as telemetry knows it."""

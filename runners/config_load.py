@@ -32,7 +32,14 @@ _PRICE_PARTS = (
     "export_fee",
 )
 _HOME_PRICES = ("wear_cost_per_kwh", "export_margin_per_kwh", "recovery_price_per_kwh")
-_STORES = ("sqlite", "mysql", "mariadb")
+_HOST = re.compile(r"[\w.:-]+")
+_STORE_URL = ("store", "url")
+_MAX_PORT = 65_535
+_MAX_SHIFT_DAYS = 182 * 400
+_URL_FIX = (
+    "write mysql+pymysql://USER:${db_password}@HOST:PORT/DATABASE, with the bare password in "
+    "secrets.yaml; in a whole URL write : as %3A, @ as %40, / as %2F and % as %25 in it"
+)
 _EUROPE_LATITUDE = (33.0, 72.0)
 _EUROPE_LONGITUDE = (-26.0, 70.0)
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -134,19 +141,42 @@ def shift_days(value: int) -> int:
             "want a multiple of 364 (same season), or that plus 182 (the other hemisphere), so "
             f"that weekdays stay; the nearest is {round(value / 182) * 182}"
         )
+    if abs(value) > _MAX_SHIFT_DAYS:
+        raise refuse(f"more than 200 years; write at most {_MAX_SHIFT_DAYS} days")
     return value
 
 
 def store_url(value: SecretStr) -> SecretStr:
     """A path, or a URL of a database this program speaks. The value is never quoted."""
-    scheme, separator, _ = value.get_secret_value().partition("://")
-    if not value.get_secret_value().strip():
+    text = value.get_secret_value()
+    if not text.strip():
         raise refuse("an empty store; write a path such as darkstar.sqlite")
-    if separator and scheme.partition("+")[0] not in _STORES:
-        raise refuse(
-            "an unknown kind of database; write a path, sqlite:///... or mysql+pymysql://..."
-        )
+    fault = _url_fault(text) if "://" in text else ""
+    if fault:
+        raise refuse(fault)
     return value
+
+
+def _url_fault(text: str) -> str:
+    """Say what is wrong with a URL without quoting any of it, for it may hold a password."""
+    from sqlalchemy import make_url  # noqa: PLC0415 - 0.1 s, and most stores are paths
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415 - the same
+
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):  # both quote what they could not read
+        return f"no URL that can be read; {_URL_FIX}"
+    if url.drivername == "sqlite":
+        place = (url.username, url.password, url.host, url.port)
+        remote = any(part is not None for part in place)
+        return "an SQLite file has no host or login; write sqlite:///PATH" if remote else ""
+    if url.drivername != "mysql+pymysql":
+        return "an unknown kind of database; write a path, sqlite:///... or mysql+pymysql://..."
+    if url.host is not None and not _HOST.fullmatch(url.host):
+        return f"its host is no name or address; {_URL_FIX}"
+    if url.port is not None and not 0 < url.port <= _MAX_PORT:
+        return f"its port is none of 1 to {_MAX_PORT}; {_URL_FIX}"
+    return ""
 
 
 def local_date(value: object) -> object:
@@ -258,7 +288,7 @@ def covers_all_times(value: list[T]) -> list[T]:
 def cross_checks(raw: dict[str, Any]) -> list[Problem]:
     """Compare keys of each home with each other, as far as they are there and are numbers."""
     homes = raw.get("homes")
-    problems: list[Problem] = []
+    problems = list(_top_rate(raw))
     for name, home in (homes if isinstance(homes, dict) else {}).items():
         if isinstance(home, dict):
             where = f"homes.{name}"
@@ -267,6 +297,15 @@ def cross_checks(raw: dict[str, Any]) -> list[Problem]:
             if unit in _BIG_UNIT_CURRENCIES:
                 problems += _huge_prices(where, home, str(unit))
     return problems
+
+
+def _top_rate(raw: dict[str, Any]) -> Iterator[Problem]:
+    """Notice a rate of the currency that all rates are given in."""
+    rates, top = raw.get("exchange_rates"), raw.get("currency", "SEK")
+    rate = rates.get(top) if isinstance(rates, dict) and isinstance(top, str) else None
+    if _is_number(rate) and rate != 1:
+        message = f"rates are in {top} per unit, so that of {top} is 1; remove it"
+        yield Problem(f"exchange_rates.{top}", shown(rate), message)
 
 
 def _swapped_position(where: str, home: dict[str, Any]) -> Iterator[Problem]:
@@ -332,7 +371,7 @@ def _problem(found: dict[str, Any], model: type[BaseModel], raw: dict[str, Any])
     path = _written_path(found["loc"], raw)
     key, given = ".".join(str(part) for part in path if part != "[key]"), found.get("input")
     owner = _model_at(model, found["loc"][:-1])
-    if isinstance(given, SecretStr):
+    if isinstance(given, SecretStr) and (found["loc"], found["type"]) != (_STORE_URL, "refused"):
         message = "a secret is allowed in store.url alone; write the value itself"
         return Problem(key, "(secret)", message)
     kind = found["type"]
@@ -342,7 +381,7 @@ def _problem(found: dict[str, Any], model: type[BaseModel], raw: dict[str, Any])
     help_text = _description(owner, found["loc"])
     if kind == "missing":
         return Problem(key, "", f"missing; add {help_text or 'it'}")
-    hidden = isinstance(given, dict | BaseModel) or found["loc"] == ("store", "url")
+    hidden = isinstance(given, dict | BaseModel) or found["loc"] == _STORE_URL
     value = "" if hidden else shown(given)
     return Problem(key, value, _message(found, given, help_text))
 

@@ -1,8 +1,9 @@
 """``darkstar demo``: a made-up house, a year of its facts in a store, and a plan for one moment.
 
 The demo home of ``sim.demo`` is written to ``DIR/darkstar.sqlite`` beside a ``config.yaml`` that
-fits it, so that every other command can be tried on it. Its battery has lived on self-consumption,
-by ``mpc.physics``. Provenance of all facts: ``simulated``.
+fits it, so that every other command can be tried on it; a folder with a configuration or a store
+that the demo did not make is left alone. Prices are those of the area ``DEMO``. The battery has
+lived on self-consumption, by ``mpc.physics``. Provenance of all facts: ``simulated``.
 """
 
 from datetime import UTC, date, datetime
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from mpc import Horizon, Site, TerminalCurve
 from runners.config import load_config
-from runners.init import run_init
+from runners.errors import EX_CANTCREAT, ConfigError, Problem
+from runners.init import template, write_config
 from runners.plan import PlanRun, run_plan
 from sim.baselines import Outcome, self_use
 from sim.demo import DEMO_HOME, DemoYear, make_demo_year
@@ -26,6 +28,8 @@ __all__ = ["fill_store", "run_demo"]
 DEFAULT_AT = datetime(2025, 10, 25, 14, 0, tzinfo=UTC)
 """The Saturday before the clocks go back: a horizon of 48 hours over a day of 25."""
 
+_MARK = "# made by `darkstar demo`, which fills the store of this folder anew; not for a real home"
+_CONFIG, _STORE = "config.yaml", "darkstar.sqlite"
 _SOURCE = "demo"
 _WEATHER = ("temp_c", "ghi_w_m2", "dni_w_m2", "dhi_w_m2", "cloud_cover", "wind_m_s")
 
@@ -40,17 +44,16 @@ def run_demo(
     json_path: str | None = None,
     plot: bool = True,
 ) -> PlanRun:
-    """Make the demo home, store it, and plan it.
+    """Make the demo home, store it, and plan it; a look back, whatever the moment.
 
     Raises:
-        ConfigError: files that cannot be written.
+        ConfigError: files that cannot be written, or that the demo did not make.
     """
     moment = DEFAULT_AT if at is None else at
-    config_path = out_dir / "config.yaml"
-    if not config_path.exists():
-        out_dir.mkdir(parents=True, exist_ok=True)
-        run_init(config_path, force=False)
+    config_path = _own_config(out_dir)
     config = load_config(config_path)
+    if Path(config.store_url) != out_dir / _STORE:
+        raise _refusal(config_path, f"its store is not {_STORE} beside it")
     year = make_demo_year(seed, DEFAULT_AT.year)
     with Store.open(config.store_url, system_id="simulation") as store:
         fill_store(store, year, config.site(DEMO_HOME.home_id))
@@ -62,6 +65,43 @@ def run_demo(
         json_path=json_path,
         plot=plot,
     )
+
+
+def _own_config(out_dir: Path) -> Path:
+    """Return the demo's configuration in ``out_dir``, written where there is none.
+
+    Raises:
+        ConfigError: it cannot be written, or the folder is that of a real home.
+    """
+    path = out_dir / _CONFIG
+    if path.exists():
+        if not _is_ours(path):
+            raise _refusal(path, "the demo did not make this file")
+        return path
+    if (out_dir / _STORE).exists():
+        raise _refusal(out_dir / _STORE, "the demo did not make this file")
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise _refusal(out_dir, f"cannot be made ({err.strerror})") from None
+    text = template().replace("area: se4 ", f"area: {DEMO_HOME.area}", 1)
+    write_config(path, f"{_MARK}\n{text}", force=False)
+    return path
+
+
+def _is_ours(path: Path) -> bool:
+    """Say whether a configuration begins with the demo's mark."""
+    try:
+        with path.open("rb") as file:
+            return file.readline().strip() == _MARK.encode()
+    except OSError:
+        return False
+
+
+def _refusal(path: Path, fault: str) -> ConfigError:
+    """Return the error of a folder that the demo leaves alone."""
+    message = f"{fault}, and made-up facts do not belong among real ones; name another --out"
+    return ConfigError(str(path), [Problem("", "", message)], exit_code=EX_CANTCREAT)
 
 
 def fill_store(store: Store, year: DemoYear, site: Site) -> None:

@@ -6,6 +6,7 @@ Every problem is one line, ``key: value -> what is wrong; fix``. Values of secre
 """
 
 import re
+import reprlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ EX_CANTCREAT = 73
 EX_TEMPFAIL = 75
 EX_CONFIG = 78
 _SHOWN_CHARACTERS = 60
-_URL_LOGIN = re.compile(r"://\S*@")
+_URL_LOGIN = re.compile(r"://.*@")
 
 
 class Problem(NamedTuple):
@@ -60,6 +61,6 @@ class ConfigError(Exception):
 
 def shown(value: object) -> str:
     """Return a value as short text for a message, passwords of URLs masked."""
-    text = str(value) if isinstance(value, str | int | float) else repr(value)
+    text = str(value) if isinstance(value, str | int | float) else reprlib.repr(value)
     text = _URL_LOGIN.sub("://***@", " ".join(text.split()))
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."

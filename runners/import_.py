@@ -1,6 +1,7 @@
 """``darkstar import``: files of load, PV, prices or weather into the store; twice is once.
 
-A file that cannot be read as a whole is refused and the others are still imported. A home that the
+A file that cannot be read as a whole is refused and the others are still imported. What was done is
+reported also where a later file ends the command. A home that the
 configuration does not know is imported too; to plan it, it must be added there.
 """
 
@@ -45,7 +46,10 @@ def run_import(
     json_path: str | None = None,
     weather_home: str | None = None,
 ) -> int:
-    """Import files and report; return 0, 65 if a file was refused, 66 if one is not there.
+    """Import files and report.
+
+    Returns:
+        0; 65 if a file was refused or all its rows were; 66 if one is not there.
 
     Raises:
         ConfigError: the configuration, or a report that cannot be written.
@@ -54,7 +58,29 @@ def run_import(
     config = load_config(config_path)
     if weather_home is not None:
         config.home_config(weather_home)
-    reports, refused = _import_all(files, config, weather_home)
+    reports: list[ImportReport] = []
+    refused: list[_Refused] = []
+    try:
+        _import_all(files, config, weather_home, reports, refused)
+    except BaseException:  # also Ctrl-C: files before it are in the store
+        if reports or refused:
+            _report(reports, refused, config, json_path)
+        raise
+    _report(reports, refused, config, json_path)
+    codes = [one.exit_code for one in refused]
+    codes += [EX_DATAERR for report in reports if _nothing_usable(report)]
+    return max(codes, default=0)
+
+
+def _nothing_usable(report: ImportReport) -> bool:
+    """Return whether every row of a file was rejected, or there was none."""
+    return report.rejected_count >= report.rows
+
+
+def _report(
+    reports: list[ImportReport], refused: list[_Refused], config: Config, json_path: str | None
+) -> None:
+    """Print, and write as JSON, what was imported and what was refused."""
     out = console(json_path)
     for report in reports:
         out.print(_table(report))
@@ -70,16 +96,17 @@ def run_import(
             "homes_not_configured": _unknown_homes(reports, config),
         }
         write_json(json_path, found)
-    return max((one.exit_code for one in refused), default=0)
 
 
 def _import_all(
-    files: Sequence[Path], config: Config, weather_home: str | None
-) -> tuple[list[ImportReport], list[_Refused]]:
-    """Import each file in a transaction of its own."""
+    files: Sequence[Path],
+    config: Config,
+    weather_home: str | None,
+    reports: list[ImportReport],
+    refused: list[_Refused],
+) -> None:
+    """Import each file in a transaction of its own; append what became of it."""
     homes = {home_id: config.home(home_id) for home_id in config.homes}
-    reports: list[ImportReport] = []
-    refused: list[_Refused] = []
     with Store.open(config.store_url, system_id=config.system.system_id) as store:
         for path in files:
             code = EX_DATAERR if path.exists() else EX_NOINPUT
@@ -88,7 +115,6 @@ def _import_all(
             except (ImportFileError, MissingExtraError) as err:
                 reason = str(err) if str(path) in str(err) else f"{path}: {err}"
                 refused.append(_Refused(path=str(path), reason=reason, exit_code=code))
-    return reports, refused
 
 
 def _table(report: ImportReport) -> Table:
@@ -101,7 +127,9 @@ def _table(report: ImportReport) -> Table:
     table.title_justify = "left"
     table.add_column("series", overflow="fold")
     table.add_column("period (UTC)", no_wrap=True)
-    for name in ("written", "unchanged", "missing"):
+    units = {series.unit for series in report.series}
+    unit = f" ({units.pop()})" if len(units) == 1 else ""
+    for name in (f"written{unit}", "unchanged", "missing"):
         table.add_column(name, justify="right", no_wrap=True)
     for series in report.series:
         counts = series.counts

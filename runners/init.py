@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runners.errors import EX_CANTCREAT, ConfigError, Problem
 
-__all__ = ["run_init"]
+__all__ = ["run_init", "template", "write_config"]
 
 _TEMPLATE = "templates/config.yaml"
 _NEXT = """wrote {path}: the demo home; change what differs in yours
@@ -19,7 +19,21 @@ def run_init(path: Path, *, force: bool) -> str:
     Raises:
         ConfigError: the file exists and ``force`` is off, or it cannot be written.
     """
-    text = resources.files("runners").joinpath(_TEMPLATE).read_text(encoding="utf-8")
+    write_config(path, template(), force=force)
+    return _NEXT.format(path=path, secrets=path.parent / "secrets.yaml")
+
+
+def template() -> str:
+    """Return the commented configuration."""
+    return resources.files("runners").joinpath(_TEMPLATE).read_text(encoding="utf-8")
+
+
+def write_config(path: Path, text: str, *, force: bool) -> None:
+    """Write a configuration.
+
+    Raises:
+        ConfigError: the file exists and ``force`` is off, or it cannot be written.
+    """
     try:
         with path.open("w" if force else "x", encoding="utf-8") as file:
             file.write(text)
@@ -29,7 +43,6 @@ def run_init(path: Path, *, force: bool) -> str:
     except OSError as err:
         message = f"cannot be written ({err.strerror}); choose another --config"
         raise ConfigError(str(path), [Problem("", "", message)], exit_code=EX_CANTCREAT) from None
-    return _NEXT.format(path=path, secrets=path.parent / "secrets.yaml")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Energy in kWh, prices and energy values in currency per kWh, times in the home's
 
 import json
 import math
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
@@ -24,7 +25,15 @@ from runners.errors import EX_CANTCREAT, ConfigError, Problem
 if TYPE_CHECKING:
     from mpc import Plan
 
-__all__ = ["action", "console", "plan_table", "summary_table", "write_json", "write_text"]
+__all__ = [
+    "action",
+    "console",
+    "make_folder",
+    "plan_table",
+    "summary_table",
+    "write_json",
+    "write_text",
+]
 
 _SHOWN_KWH = 5e-4
 
@@ -127,16 +136,33 @@ def write_json(path: str | Path, obj: object) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old one or the new one, whole.
 
+    A device or a pipe is written to as it is. Folders are not made: a mistyped path is an error.
+
     Raises:
         ConfigError: the file cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+            return
         part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as err:
         message = f"cannot be written ({err.strerror}); name another place"
+        raise ConfigError(str(path), [Problem("", "", message)], exit_code=EX_CANTCREAT) from None
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for results, parents included.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        message = f"cannot be made a folder ({err.strerror}); name another place"
         raise ConfigError(str(path), [Problem("", "", message)], exit_code=EX_CANTCREAT) from None
 
 

@@ -3,27 +3,34 @@
     config, store ──> what was known ──> Planner ──> table, schedule.json, plan.png
 
 Without ``--at`` the plan is a live one: it is saved in the store with its forecasts. With ``--at``
-it is a look back that writes nothing to the store. The same facts give the same plan, to the byte.
+it is a look back that writes nothing to the store, is never fit for control, and by default goes to
+a folder of its own. The same facts give the same files, to the byte, apart from ``generated_at``.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
+from typing import cast
 
 from mpc import Plan, Planner, TerminalCurve
 from runners.config import Config, load_config
 from runners.errors import EX_DATAERR, ConfigError, Problem
 from runners.output import console, plan_table, summary_table, write_json
-from runners.schedule import schedule_dict, write_schedule
+from runners.schedule import Made, schedule_dict, write_schedule
 from sim.baselines import cost_of_plan, no_battery, self_use
 from sim.pairing import PricePairing
 from sim.planning import HomeModel, KnownInputs, known_inputs
+from telemetry.errors import CurrencyError
 from telemetry.plan_table import StoredPlan
 from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS
 from telemetry.store import Store
 
-__all__ = ["PlanRun", "StartState", "home_model", "make_plan", "report_plan", "run_plan"]
+__all__ = ["OUT", "PlanRun", "StartState", "home_model", "make_plan", "report_plan", "run_plan"]
+
+OUT = Path("out")
+"""Where live plans go; look backs go to folders in it."""
 
 _PLAN_SCHEMA = "darkstar.plan/1"
 _BASELINE = "baseline"
@@ -66,7 +73,7 @@ def run_plan(
     config_path: Path,
     home_id: str | None,
     at: datetime | None,
-    out_dir: Path,
+    out_dir: Path | None,
     soc_kwh: float | None = None,
     soc_percent: float | None = None,
     json_path: str | None = None,
@@ -75,22 +82,53 @@ def run_plan(
 ) -> PlanRun:
     """Plan one home and write the results to ``out_dir``.
 
+    Args:
+        config_path: the configuration.
+        home_id: which home; None: the only one.
+        at: the moment to look back at, aware; None: now, which is a live plan.
+        out_dir: None: ``out`` for a live plan, ``out/at-<UTC time>`` for a look back.
+        soc_kwh: stored energy at the start; None: the recorded one.
+        soc_percent: the same in percent of the capacity.
+        json_path: where the result goes as JSON; ``-`` is stdout.
+        plot: whether to draw plan.png.
+        explain: whether to print a sentence for every slot.
+
     Raises:
         ConfigError: the configuration, a missing state of charge, or files that cannot be written.
         SimError, ForecastError, PlanError, TelemetryError: data that cannot be planned with.
     """
     config = load_config(config_path)
     home = config.pick_home(home_id)
-    moment = datetime.now(UTC) if at is None else at.astimezone(UTC)
+    now = datetime.now(UTC)
+    moment = now if at is None else at.astimezone(UTC)
+    made = Made(generated_at=now, inputs_as_of=moment, look_back=at is not None)
     model = home_model(config, home)
     with Store.open(config.store_url, system_id=config.system.system_id) as store:
         state = _start_state(store, config, home, moment, soc_kwh, soc_percent)
-        run = make_plan(model, known_inputs(store, model, moment), state)
+        run = make_plan(model, _known(store, model, moment), state)
         if at is None:
             store.put_home(model.home)
             _save(store, home, run)
-    report_plan(config, home, run, out_dir, json_path=json_path, plot=plot, explain=explain)
+    place = _out_dir(made) if out_dir is None else out_dir
+    report_plan(config, home, run, made, place, json_path=json_path, plot=plot, explain=explain)
     return run
+
+
+def _out_dir(made: Made) -> Path:
+    """Return where results go by default: never over a live schedule by a look back."""
+    return OUT / f"at-{made.inputs_as_of:%Y%m%dT%H%M%SZ}" if made.look_back else OUT
+
+
+def _known(store: Store, model: HomeModel, moment: datetime) -> KnownInputs:
+    """Return what was known; where prices need a choice of currency, name the key."""
+    try:
+        return known_inputs(store, model, moment)
+    except CurrencyError as err:
+        home = model.home.home_id
+        stored = ", ".join(err.got)
+        message = f"prices of {err.area} are stored in {stored}; set `price_currency` for the home"
+        problem = Problem(f"homes.{home}.price_currency", model.price_currency or "", message)
+        raise ConfigError(home, [problem], exit_code=EX_DATAERR) from err
 
 
 def home_model(config: Config, home_id: str) -> HomeModel:
@@ -103,15 +141,14 @@ def home_model(config: Config, home_id: str) -> HomeModel:
     if given.area is None:
         problem = Problem(f"homes.{home_id}.area", "", "missing; the area of its prices, e.g. se4")
         raise ConfigError(str(config.path), [problem])
-    currency = config.home_currency(home_id)
-    rates = {c: config.exchange_rate(home_id, c) for c in config.exchange_rates if c != currency}
     pairing = given.price_pairing
     return HomeModel(
         home=config.home(home_id),
         site=config.site(home_id),
         tariff=config.tariff(home_id),
         price_area=given.area,
-        exchange_rates=rates,
+        price_currency=given.price_currency,
+        exchange_rates=config.exchange_rates_of(home_id),
         pairing=None
         if pairing is None
         else PricePairing(
@@ -205,6 +242,7 @@ def report_plan(
     config: Config,
     home_id: str,
     run: PlanRun,
+    made: Made,
     out_dir: Path,
     *,
     json_path: str | None,
@@ -222,20 +260,24 @@ def report_plan(
         plan,
         home_id=home_id,
         system_id=config.system.system_id,
-        generated_at=run.inputs.as_of,
-        inputs_as_of=run.inputs.as_of,
+        made=made,
         soc_source=run.state.source,
         currency=currency,
         zone=zone,
         prices_until=run.inputs.prices_until,
+        observed_until=run.inputs.observed_until,
         price_pairing=_pairing(config, home_id),
     )
-    files = [out_dir / "schedule.json"]
-    write_schedule(files[0], schedule)
-    if plot:
-        files.append(out_dir / "plan.png")
-        _draw(config, home_id, run, files[1])
-    out.print(summary_table(_summary(run, home_id, currency, files, _pairing(config, home_id))))
+    files = [str(out_dir / "schedule.json")]
+    write_schedule(out_dir / "schedule.json", schedule)
+    if plot and find_spec("matplotlib") is None:
+        files.append("no picture: it needs the extra `plot`")
+    elif plot:
+        files.append(str(out_dir / "plan.png"))
+        _draw(config, home_id, run, out_dir / "plan.png")
+    rows = _summary(run, home_id, currency, _pairing(config, home_id))
+    rows += [("not for control", reason) for reason in cast("list[str]", schedule["reasons"])]
+    out.print(summary_table([*rows, ("written", ", ".join(files))]))
     if json_path is not None:
         write_json(json_path, _result(run, schedule))
 
@@ -258,7 +300,7 @@ def _draw(config: Config, home_id: str, run: PlanRun, path: Path) -> None:
 
 
 def _summary(
-    run: PlanRun, home_id: str, currency: str, files: list[Path], pairing: str | None
+    run: PlanRun, home_id: str, currency: str, pairing: str | None
 ) -> list[tuple[str, object]]:
     """Return what a user wants to know first."""
     plan = run.plan
@@ -275,7 +317,6 @@ def _summary(
         ("", "bill + wear - change in the worth of stored energy, on the forecast"),
         ("certificate", _certificate(plan, currency)),
         ("solved in", f"{1e3 * run.solve_seconds:.1f} ms"),
-        ("written", ", ".join(str(f) for f in files)),
     ]
     return rows + [("broken limit", text) for text in _broken(plan, currency)]
 

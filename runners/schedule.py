@@ -4,25 +4,29 @@ Schema ``darkstar.schedule/1``. A schedule may control from ``generated_at`` unt
 the end of the plan, of the published prices, or two hours on, whichever comes first. Two hours are
 enough for a missed re-plan and too few for stale weather to matter. After it, or
 where ``fit_for_control`` is false (``reasons`` say why), do ``safe_action``: self-use, which needs
-no forecast and no price. Every slot says whether its price was published or forecast.
+no forecast and no price. A look back is never fit, and its ``valid_until`` counts from the moment
+it looks back at. Every slot says whether its price was published or forecast.
 
 Units: kWh per slot at the AC bus, kWh stored, currency per kWh, UTC.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runners.output import action, write_json
+from runners.output import action, make_folder, write_json
 
 if TYPE_CHECKING:
     from mpc import Plan
 
-__all__ = ["SCHEMA", "schedule_dict", "write_schedule"]
+__all__ = ["SCHEMA", "Made", "schedule_dict", "write_schedule"]
 
 SCHEMA = "darkstar.schedule/1"
 SAFE_ACTION = "self_use"
 _VALID_FOR = timedelta(hours=2)
+_READINGS_FRESH_FOR = timedelta(hours=24)
+"""A day-old profile is what the baseline repeats anyway; older ones miss a change of habits."""
 _SMALL_GAP_RATIO = 0.01
 _SMALL_GAP_MONEY = 0.01
 _SERIES = (
@@ -49,44 +53,62 @@ _UNITS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """When a plan was made, and for which moment.
+
+    Attributes:
+        generated_at: the wall clock when it was made, aware.
+        inputs_as_of: what was known then went into it, aware; the schedule is valid from then on.
+        look_back: whether it was made for another moment than its own.
+    """
+
+    generated_at: datetime
+    inputs_as_of: datetime
+    look_back: bool = False
+
+
 def schedule_dict(
     plan: "Plan",
     *,
+    made: Made,
     home_id: str,
     system_id: str,
-    generated_at: datetime,
-    inputs_as_of: datetime,
     soc_source: str,
     currency: str,
     zone: str,
     prices_until: datetime | None = None,
+    observed_until: datetime | None = None,
     price_pairing: str | None = None,
 ) -> dict[str, object]:
     """Return the schedule of a plan.
 
     Args:
         plan: what to do.
+        made: when it was made, and for which moment.
         home_id: the house.
         system_id: the installation that planned.
-        generated_at: when it was planned, aware; the schedule is valid from then on.
-        inputs_as_of: what was known then went into it, aware.
         soc_source: where the stored energy at the start came from, in words.
         currency: of all prices and costs.
         zone: zone the sentences are written in.
         prices_until: end of the published prices, aware; None: not known, so not fit for control.
+        observed_until: end of the newest reading of load and PV, aware; None: not told.
         price_pairing: in words, how prices of another place or year were paired with the home; such
             a plan is an experiment, not fit for control.
     """
-    now = generated_at.astimezone(UTC)
+    begin = made.inputs_as_of.astimezone(UTC)
     end = plan.starts[-1] + timedelta(minutes=float(plan.slot_minutes[-1]))
-    reasons = _unfit(plan, now, end, prices_until, price_pairing)
+    reasons = [f"a look back at {_utc(begin)}, not made live"] if made.look_back else []
+    reasons += _stale(begin, observed_until)
+    reasons += _unfit(plan, begin, end, prices_until, price_pairing)
     return {
         "schema": SCHEMA,
         "home_id": home_id,
         "system_id": system_id,
-        "generated_at": _utc(now),
-        "inputs_as_of": _utc(inputs_as_of),
-        "valid_until": _utc(min(end, now + _VALID_FOR, prices_until or end)),
+        "generated_at": _utc(made.generated_at),
+        "inputs_as_of": _utc(begin),
+        "look_back": made.look_back,
+        "valid_until": _utc(max(begin, min(end, begin + _VALID_FOR, prices_until or end))),
         "fit_for_control": not reasons,
         "reasons": reasons,
         "safe_action": SAFE_ACTION,
@@ -97,6 +119,7 @@ def schedule_dict(
         "soc_source": soc_source,
         "price_pairing": price_pairing,
         "prices_until": None if prices_until is None else _utc(prices_until),
+        "observed_until": None if observed_until is None else _utc(observed_until),
         "costs": {name: getattr(plan, name) for name in _COSTS},
         "certificate": {
             "status": plan.status,
@@ -109,12 +132,21 @@ def schedule_dict(
 
 
 def write_schedule(path: Path, schedule: dict[str, object]) -> None:
-    """Write ``schedule.json``; a reader sees the old file or the new one, whole.
+    """Write ``schedule.json`` and its folder; a reader sees the old file or the new one, whole.
 
     Raises:
         ConfigError: the file cannot be written.
     """
+    make_folder(path.parent)
     write_json(path, schedule)
+
+
+def _stale(now: datetime, observed_until: datetime | None) -> list[str]:
+    """Return why readings are too old to forecast the next hours from; empty where they are not."""
+    if observed_until is None or now - observed_until <= _READINGS_FRESH_FOR:
+        return []
+    age = (now - observed_until) / timedelta(hours=1)
+    return [f"the newest readings of load and PV are {age:.0f} h old; record or import newer ones"]
 
 
 def _unfit(

@@ -45,7 +45,7 @@ DEMO_HOME = Home(
         Plane(tilt_deg=38.0, azimuth_deg=175.0, peak_kw=6.0),
         Plane(tilt_deg=25.0, azimuth_deg=265.0, peak_kw=3.0),
     ),
-    area="SE4",
+    area="DEMO",  # its own, so that made-up prices never mix with imported ones
     currency="SEK",
 )
 INVERTER_KW = 8.0

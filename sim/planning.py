@@ -72,6 +72,7 @@ class KnownInputs:
         published: (T,) whether the price of the slot was published.
         prices_until: end of the unbroken published prices; the horizon's start if none were.
         price_issued_assumed: whether some issue time was assumed, not recorded.
+        observed_until: end of the newest slot with both load and PV known at ``as_of``.
     """
 
     as_of: datetime
@@ -80,6 +81,7 @@ class KnownInputs:
     published: NDArray[np.bool_]
     prices_until: datetime
     price_issued_assumed: bool
+    observed_until: datetime
 
 
 def known_inputs(store: Store, model: HomeModel, at: datetime) -> KnownInputs:
@@ -97,7 +99,7 @@ def known_inputs(store: Store, model: HomeModel, at: datetime) -> KnownInputs:
     """
     start = slot_of(at)
     end = start + timedelta(hours=model.horizon_hours)
-    load, pv = _net_load(store, model, at, start, end + _AFTER)
+    load, pv, observed_until = _net_load(store, model, at, start, end + _AFTER)
     (begin, spot), published, assumed = _spot(store, model, at, start, end + _AFTER)
     imports, exports = model.tariff.prices(begin, SLOT_MINUTES, spot)
     here = spot.size - load.size
@@ -128,6 +130,7 @@ def known_inputs(store: Store, model: HomeModel, at: datetime) -> KnownInputs:
         published=known,
         prices_until=start + timedelta(minutes=SLOT_MINUTES * unbroken),
         price_issued_assumed=assumed,
+        observed_until=observed_until,
     )
 
 
@@ -142,8 +145,8 @@ def _zone(model: HomeModel) -> str:
 
 def _net_load(
     store: Store, model: HomeModel, at: datetime, start: datetime, end: datetime
-) -> tuple[F64, F64]:
-    """Return the baseline forecasts of (load, PV), kWh per slot from ``start`` to ``end``.
+) -> tuple[F64, F64, datetime]:
+    """Return (load, PV, observed until): baseline forecasts, kWh per slot ``start`` to ``end``.
 
     A home without panels, of which no PV was ever recorded, has none.
     """
@@ -155,9 +158,17 @@ def _net_load(
         seen.of("load_kwh"), to_epoch(first), targets, zone=zone, days=model.load_days
     )
     if not home.planes and store.coverage(home.home_id, "pv_kwh", as_of=at) is None:
-        return load, np.zeros(targets.size)
+        return load, np.zeros(targets.size), _observed_until(seen.of("load_kwh"), first)
     pv = pv_baseline(seen.of("pv_kwh"), to_epoch(first), targets, zone=zone, days=model.pv_days)
-    return load, pv
+    both = seen.of("load_kwh") + seen.of("pv_kwh")
+    return load, pv, _observed_until(both, first)
+
+
+def _observed_until(values: F64, first: datetime) -> datetime:
+    """Return the end of the newest slot that has a value."""
+    known = np.flatnonzero(~np.isnan(values))
+    slots = int(known[-1]) + 1 if known.size else 0
+    return first + timedelta(minutes=SLOT_MINUTES * slots)
 
 
 def _spot(
@@ -173,12 +184,7 @@ def _spot(
     values, assumed = _read_prices(store, model, at, slots)
     now = int((to_epoch(start) - slots[0]) // SLOT_SECONDS)
     if np.isnan(values).all():
-        raise KnownInputsError(
-            model.home.home_id,
-            f"no prices of area {model.price_area} were known at {at.isoformat()} for the days "
-            f"from {first.date()}",
-            "import them (darkstar import FILE), or correct `area`",
-        )
+        raise _no_prices(model, at, first)
     published = ~np.isnan(values[now:])
     filled = fill_unpublished_prices(
         values[now:],
@@ -193,6 +199,18 @@ def _spot(
     since = since if gaps.size == 0 else since + int(gaps[-1]) + 1
     begin = first + timedelta(seconds=SLOT_SECONDS * since)
     return (begin, whole[since:]), published, assumed
+
+
+def _no_prices(model: HomeModel, at: datetime, first: datetime) -> KnownInputsError:
+    """Return the error of a home without a single price."""
+    chosen = model.price_currency
+    unit, key = (f" in {chosen}", " or `price_currency`") if chosen else ("", "")
+    return KnownInputsError(
+        model.home.home_id,
+        f"no prices of area {model.price_area}{unit} were known at {at.isoformat()} for the "
+        f"days from {first.date()}",
+        f"import them (darkstar import FILE), or correct `area`{key}",
+    )
 
 
 def _settlement_start(tariff: Tariff, start: datetime) -> datetime:
@@ -226,7 +244,8 @@ def _read_prices(store: Store, model: HomeModel, at: datetime, slots: I64) -> tu
                 model.home.home_id,
                 f"prices of {model.price_area} are in {currency}, the home pays in "
                 f"{model.home.currency}",
-                f"give `exchange_rates: {{{currency}: ...}}`",
+                f"give `exchange_rates: {{{currency}: ...}}`, or that of {model.home.currency} "
+                f"where {currency} is the top-level currency",
             )
         values = values * model.exchange_rates[currency]
     return values, bool(series.assumed.any())

@@ -65,10 +65,11 @@ class Quality(IntFlag):
     """What is odd about a value; 0 = nothing. Bits are stored: never renumber one."""
 
     OK = 0
-    RESAMPLED = 1  # made from a longer interval
+    RESAMPLED = 1  # made from a longer interval: half an hour, or with HOURLY an hour
     NIGHT_ZERO = 2  # zero because the sun was down, not because it was read
     SUSPECT = 4  # judged doubtful
     RESET = 8  # the counter started again
     SPIKE = 16  # more than the house or its panels can do
     SPREAD = 32  # part of a counter's advance across a gap
     STUCK = 64  # the reading did not move when it should have
+    HOURLY = 128  # with RESAMPLED: the interval was an hour or longer

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -30,7 +31,7 @@ from telemetry.channels import Channel
 from telemetry.csv_report import RejectedRow, SkippedColumn
 from telemetry.errors import ImportFileError
 from telemetry.home import HOME_ID_LENGTH
-from telemetry.slots import SLOT_SECONDS
+from telemetry.slots import END_SECOND, FIRST_SECOND, SLOT_SECONDS
 
 START, MINUTES, HOME = "slot_start_utc", "slot_minutes", "home_id"
 WEATHER_COLUMNS = ("temp_c", "ghi_w_m2", "dni_w_m2", "dhi_w_m2", "wind_m_s")
@@ -43,6 +44,17 @@ _WHY_SKIPPED = {
     "weather": "not a known weather column",
 }
 _DATABASES = {".sqlite", ".sqlite3", ".db"}
+
+
+class _Reader(Protocol):
+    """What ``csv.reader`` returns."""
+
+    @property
+    def line_num(self) -> int:
+        """Lines read so far."""
+
+    def __next__(self) -> list[str]:
+        """The next row."""
 
 
 class _RowError(ValueError):
@@ -116,9 +128,10 @@ def read_csv_file(path: str | Path) -> CsvFile:
     """
     name = str(path)
     table = csv.reader(io.StringIO(_text(Path(path), name), newline=""))
-    layout = _layout(name, next(table, []))
+    lines = _lines(table, name)
+    layout = _layout(name, next(lines, (1, []))[1])
     rows, rejected, count = _Rows(), list[RejectedRow](), 0
-    for line, cells in _lines(table, name):
+    for line, cells in lines:
         count += 1
         try:
             _take(rows, layout, line, cells)
@@ -138,25 +151,6 @@ def read_csv_file(path: str | Path) -> CsvFile:
         duplicates=rows.duplicates,
         skipped_columns=layout.skipped,
     )
-
-
-def check_header(path: str | Path) -> None:
-    """Refuse a file whose header is of no known kind, without reading it all.
-
-    Raises:
-        ImportFileError: as ``read_csv_file`` would, as far as the first line tells.
-    """
-    name, file = str(path), Path(path)
-    head = _guard(lambda: _first_line(file), file, name)
-    _layout(name, next(csv.reader([head]), []))
-
-
-def _first_line(path: Path) -> str:
-    if path.suffix == ".gz":
-        with gzip.open(path, "rt", encoding="utf-8-sig") as packed:
-            return packed.readline()
-    with path.open(encoding="utf-8-sig") as plain:
-        return plain.readline()
 
 
 def _text(path: Path, name: str) -> str:
@@ -181,14 +175,18 @@ def _guard(read: Callable[[], str], path: Path, name: str) -> str:
         raise ImportFileError(name, f"cannot be read: {err}") from err
 
 
-def _lines(table: Iterator[list[str]], name: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows that are not blank, with their line; the header is line 1."""
-    try:
-        for line, cells in enumerate(table, start=2):
-            if cells:
-                yield line, cells
-    except csv.Error as err:
-        raise ImportFileError(name, f"is no CSV: {err}") from err
+def _lines(table: _Reader, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows that are not blank, header and all, with the line on which they start."""
+    while True:
+        line = table.line_num + 1
+        try:
+            cells = next(table)
+        except StopIteration:
+            return
+        except csv.Error as err:
+            raise ImportFileError(name, f"is no CSV: {err} (line {line})") from err
+        if cells or line == 1:
+            yield line, cells
 
 
 def _layout(name: str, header: Sequence[str]) -> _Layout:
@@ -284,6 +282,8 @@ def _start(cell: str) -> int:
         moment = datetime.fromisoformat(text).timestamp()
     except ValueError:
         raise _RowError(f"{START} is {cell!r}, want UTC like 2025-01-01T00:00:00Z") from None
+    if not FIRST_SECOND <= moment < END_SECOND:
+        raise _RowError(f"{START} is {cell!r}, outside the years 1970 to 2199")
     if moment % SLOT_SECONDS:
         raise _RowError(f"{START} is {cell!r}, off the grid of quarter hours")
     return int(moment)

@@ -1,13 +1,15 @@
 """Importing CSV(.gz) files into a store: each file one transaction, twice the same as once.
 
-Energy of a longer interval is divided over its quarters, everything else is held. An imported
+Energy of a longer interval is divided over its quarters, prices and weather are held; a state of
+charge belongs to the first or the last quarter alone (``soc_start``, ``soc_end``). An imported
 observation is known at the end of the source's own interval, so all quarters of an hourly reading
 at the hour's end. Prices are kept by delivery day (CET), issue time assumed to be 13:15 market time
 the day before. Archive weather is kept by UTC day, issued when the day's last interval ended.
 
 An empty ``pv_kwh`` cell while the sun is down throughout its interval means zero (provenance
-``night``), if the home's position is known and the file has PV readings of that home at all. Every
-other empty cell stays missing.
+``night``), if the home's position is known and the file has PV readings of that home at all; when
+the position was corrected, importing again corrects these zeros. Every other empty cell stays
+missing. Of files with different intervals the shorter ones stay, in whatever order they come.
 """
 
 from __future__ import annotations
@@ -16,14 +18,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
 from telemetry.arrays import F64, I64, Bool, divide, hold
 from telemetry.channels import Channel, Provenance, Quality
-from telemetry.csv_file import PRICE_COLUMN, CsvFile, check_header, read_csv_file
+from telemetry.csv_file import PRICE_COLUMN, CsvFile, read_csv_file
 from telemetry.csv_report import LISTED_ROWS, ImportReport, SeriesReport, SkippedColumn
-from telemetry.errors import ImportFileError, SeriesError
+from telemetry.errors import ImportFileError, SeriesError, TimeError
 from telemetry.home import Home
 from telemetry.slots import (
     MARKET_ZONE,
@@ -41,6 +44,15 @@ from telemetry.store import Store
 from telemetry.sun import is_night
 
 SOURCE = "csv"
+_HOUR_MINUTES = 60
+
+
+class _Interval(TypedDict):
+    """Prices of a day as ``Store.put_prices`` takes them."""
+
+    slot_minutes: int
+    values: F64
+    source_minutes: I64 | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,35 +102,22 @@ class _Block:
         )
 
 
-def import_files(
-    store: Store,
-    paths: Sequence[str | Path],
-    homes: Mapping[str, Home],
-    *,
-    weather_home: str | None = None,
-) -> list[ImportReport]:
-    """Import several files; all headers are checked before the first is written.
-
-    Args:
-        store: open for writing.
-        paths: .csv or .csv.gz files.
-        homes: what the configuration knows, by home_id; a home in a file that is not among them
-            gets a bare row of its own.
-        weather_home: home_id to which weather files belong; without it they are skipped.
-
-    Raises:
-        ImportFileError: a file is of no known kind or unreadable. Files before it stay imported.
-        MissingExtraError: telling night from missing PV needs pvlib, which is not installed.
-    """
-    for path in paths:
-        check_header(path)
-    return [import_file(store, path, homes, weather_home=weather_home) for path in paths]
-
-
 def import_file(
     store: Store, path: str | Path, homes: Mapping[str, Home], *, weather_home: str | None = None
 ) -> ImportReport:
-    """Import one file in one transaction; arguments and errors as in ``import_files``."""
+    """Import one file in one transaction.
+
+    Args:
+        store: open for writing.
+        path: a .csv or .csv.gz file.
+        homes: what the configuration knows, by home_id; a home in the file that is not among them
+            gets a bare row of its own.
+        weather_home: home_id to which a weather file belongs; without it that is skipped.
+
+    Raises:
+        ImportFileError: it is of no known kind or unreadable; nothing of it was written.
+        MissingExtraError: telling night from missing PV needs pvlib, which is not installed.
+    """
     file = read_csv_file(path)
     bare = ImportReport(
         path=file.path,
@@ -140,7 +139,7 @@ def import_file(
             if file.kind == "prices":
                 return replace(bare, series=tuple(_import_prices(store, file)))
             return _import_weather(store, file, homes, weather_home, bare)
-    except SeriesError as err:
+    except (SeriesError, TimeError) as err:
         raise ImportFileError(file.path, f"cannot be stored: {err}") from err
 
 
@@ -186,50 +185,77 @@ def _import_homes(
     return replace(bare, series=tuple(series), notes=tuple(notes))
 
 
-def _night(home: Home, channel: Channel, block: _Block, notes: list[str]) -> Bool:
-    """Which empty cells mean zero because the sun was down (N,)."""
+def _night(home: Home, channel: Channel, block: _Block, notes: list[str]) -> Bool | None:
+    """Which empty cells mean zero because the sun was down (N,); ``None`` where none is judged."""
     empty = np.isnan(block.values[0])
-    night = np.zeros(empty.size, dtype=np.bool_)
     if channel is not Channel.PV_KWH or not empty.any() or empty.all():
-        return night
+        return None
     if home.position is None:
         notes.append(
             f"{home.home_id}: {int(empty.sum())} empty pv_kwh cells stay missing, because night "
             "cannot be told from a gap without the home's latitude and longitude; add them to the "
             "configuration and import the file again"
         )
-        return night
+        return None
+    night = np.zeros(empty.size, dtype=np.bool_)
     night[empty] = is_night(block.slot_start[empty], 60 * block.minutes[empty], *home.position)
     return night
 
 
 def _import_channel(
-    store: Store, home_id: str, channel: Channel, block: _Block, night: Bool
+    store: Store, home_id: str, channel: Channel, block: _Block, night: Bool | None
 ) -> SeriesReport:
     """Write one channel; the only row of ``block`` holds its values."""
-    counts = _put_channel(store, home_id, channel, block.select(~night), dark=False)
-    if night.any():
-        counts += _put_channel(store, home_id, channel, block.select(night), dark=True)
-    missing = int(np.isnan(block.values).sum() - night.sum())
+    dark = np.zeros(block.minutes.size, dtype=np.bool_) if night is None else night
+    # What an earlier import took for night, with another position, is judged again.
+    revokes = None if night is None else Provenance.NIGHT
+    light = block.select(~dark)
+    counts = _put_channel(store, home_id, channel, light, Provenance.IMPORT, revokes)
+    if dark.any():
+        zeros = replace(block.select(dark), values=np.zeros((1, int(dark.sum()))))
+        counts += _put_channel(store, home_id, channel, zeros, Provenance.NIGHT, None)
+    missing = int(np.isnan(block.values).sum() - dark.sum())
     report = _series(block, home_id, channel, "slots", missing=missing, counts=counts)
-    return replace(report, night=int(night.sum()))
+    return replace(report, night=int(dark.sum()))
 
 
 def _put_channel(
-    store: Store, home_id: str, channel: Channel, block: _Block, *, dark: bool
+    store: Store,
+    home_id: str,
+    channel: Channel,
+    block: _Block,
+    provenance: Provenance,
+    revokes: Provenance | None,
 ) -> WriteCounts:
-    values = np.zeros(block.minutes.size) if dark else block.values[0]
-    longer = np.where(block.parts > 1, int(Quality.RESAMPLED), int(Quality.OK))
-    zero = int(Quality.NIGHT_ZERO) if dark else int(Quality.OK)
+    values, parts = block.values[0], block.parts
+    bits = np.where(parts > 1, int(Quality.RESAMPLED), int(Quality.OK))
+    bits |= np.where(block.minutes >= _HOUR_MINUTES, int(Quality.HOURLY), 0)
+    bits |= int(Quality.NIGHT_ZERO) if provenance is Provenance.NIGHT else 0
+    keep = _quarters_of(channel, parts)
     return store.put_observations(
         home_id,
         channel,
-        block.quarters(),
-        divide(values, block.parts) if channel.is_energy else hold(values, block.parts),
-        known_at=np.repeat(block.ends, block.parts),
-        provenance=Provenance.NIGHT if dark else Provenance.IMPORT,
-        quality=np.repeat(longer | zero, block.parts),
+        block.quarters()[keep],
+        (divide(values, parts) if channel.is_energy else hold(values, parts))[keep],
+        known_at=np.repeat(block.ends, parts)[keep],
+        provenance=provenance,
+        quality=np.repeat(bits, parts)[keep],
+        revokes=revokes,
     )
+
+
+def _quarters_of(channel: Channel, parts: I64) -> Bool:
+    """Quarters that a reading of a longer interval speaks of (sum of parts,).
+
+    An energy belongs to all of them; a state at the interval's start to the first, one at its end
+    to the last, and between them it is unknown.
+    """
+    said = np.ones(int(parts.sum()), dtype=np.bool_)
+    if not channel.is_energy:
+        said[:] = False
+        ends = np.cumsum(parts)
+        said[ends - parts if channel is Channel.SOC_START else ends - 1] = True
+    return said
 
 
 def _import_prices(store: Store, file: CsvFile) -> Iterator[SeriesReport]:
@@ -259,29 +285,40 @@ def _put_price_day(store: Store, area: str, currency: str, day: date, held: _Blo
     """Write a whole delivery day, NaN where the file has none; ``held.values`` is (N,)."""
     start, end = local_day(day, MARKET_ZONE)
     quarters = np.full(slot_range(start, end).size, np.nan)
-    quarters[(held.slot_start - to_epoch(start)) // SLOT_SECONDS] = held.values
+    places = (held.slot_start - to_epoch(start)) // SLOT_SECONDS
+    quarters[places] = held.values
     if np.isnan(quarters).all():
         return WriteCounts()
-    minutes, values = _own_interval(quarters, int(held.minutes.min()))
     return store.put_prices(
         area,
         source=SOURCE,
         currency=currency,
         start=start,
-        slot_minutes=minutes,
-        values=values,
         issued_at=assumed_issue_time(day),
         assumed=True,
+        **_own_interval(quarters, places, held.minutes),
     )
 
 
-def _own_interval(quarters: F64, minutes: int) -> tuple[int, F64]:
-    """Prices at the source's interval where that loses nothing, else by quarters."""
-    parts = minutes // SLOT_MINUTES
+def _own_interval(quarters: F64, places: I64, minutes: I64) -> _Interval:
+    """Prices at the source's interval where that is one and loses nothing, else by quarters."""
+    parts = int(minutes[0]) // SLOT_MINUTES
     longer = quarters[::parts]
-    if np.array_equal(hold(longer, parts), quarters, equal_nan=True):
-        return minutes, longer
-    return SLOT_MINUTES, quarters
+    same = (minutes == minutes[0]).all() and quarters.size % parts == 0
+    if same and np.array_equal(hold(longer, parts), quarters, equal_nan=True):
+        return {"slot_minutes": int(minutes[0]), "values": longer, "source_minutes": None}
+    return {
+        "slot_minutes": SLOT_MINUTES,
+        "values": quarters,
+        "source_minutes": _source_minutes(quarters.size, places, minutes),
+    }
+
+
+def _source_minutes(count: int, places: I64, minutes: I64) -> I64:
+    """Lengths of the source's intervals by quarter (count,)."""
+    found = np.full(count, SLOT_MINUTES, dtype=np.int64)
+    found[places] = minutes
+    return found
 
 
 def _import_weather(
@@ -317,7 +354,8 @@ def _put_weather_day(
 ) -> WriteCounts:
     """Write a UTC day as one archive row of 96 slots."""
     day = np.full((len(variables), 96), np.nan)
-    day[:, (held.slot_start - midnight) // SLOT_SECONDS] = held.values
+    places = (held.slot_start - midnight) // SLOT_SECONDS
+    day[:, places] = held.values
     return store.put_weather(
         home_id,
         source=SOURCE,
@@ -327,4 +365,5 @@ def _put_weather_day(
         start=from_epoch(midnight),
         slot_minutes=SLOT_MINUTES,
         values=day,
+        source_minutes=_source_minutes(96, places, held.minutes),
     )

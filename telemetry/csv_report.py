@@ -13,7 +13,7 @@ LISTED_ROWS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedRow:
-    """A row that was not imported; ``line`` counts from 1, the header's line."""
+    """A row that was not imported; ``line`` of the file on which it starts, the first is 1."""
 
     line: int
     reason: str

@@ -7,6 +7,7 @@ lock at once (BEGIN IMMEDIATE) and waits up to 10 s for it, instead of failing a
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +16,33 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from telemetry.errors import MissingExtraError, SchemaVersionError, StoreError
+from telemetry.errors import (
+    MissingExtraError,
+    SchemaVersionError,
+    StoreBusyError,
+    StoreError,
+    TelemetryError,
+)
 from telemetry.schema import SCHEMA_HEAD
 
 BUSY_TIMEOUT_MS = 10_000
 _WRITE = "darkstar_write"
+_BACKEND = re.compile(r"[a-z0-9]+(\+[a-z0-9_]+)?")
+_WANT = (
+    "want a path, sqlite:///PATH or mysql+pymysql://USER:PASSWORD@HOST:PORT/DATABASE, "
+    "with @ : / in the password as %40 %3A %2F"
+)
+# SQLITE_BUSY, SQLITE_LOCKED; of MariaDB: connections used up, lock wait, deadlock, time limits.
+_BUSY = frozenset({5, 6, 1040, 1205, 1213, 1969, 3024})
+_CURES = {
+    8: "it is read-only; check the rights of the file and its folder",
+    10: "the disk does not answer as it should; check it and its mount",
+    11: "it is damaged; put a copy in its place",
+    13: "the disk is full; free some space and repeat",
+    26: "it is another file; check the path",
+    1021: "the disk of the server is full; free some space and repeat",
+    1114: "the table or the disk of the server is full; free some space and repeat",
+}
 
 
 def connect(place: str | os.PathLike[str], *, read_only: bool) -> sa.Engine:
@@ -27,16 +50,33 @@ def connect(place: str | os.PathLike[str], *, read_only: bool) -> sa.Engine:
 
     Raises:
         MissingExtraError: the URL's driver is not installed.
-        StoreError: the URL is none.
+        StoreError: the URL is none; nothing of it after ``://`` is told, it may be a password.
     """
     text = os.fspath(place)
-    url = sa.make_url(text) if "://" in text else sa.URL.create("sqlite", database=text)
-    if url.get_backend_name() != "sqlite":
-        try:
-            return sa.create_engine(url, pool_pre_ping=True)
-        except ModuleNotFoundError as err:
-            name = url.get_backend_name()
-            raise MissingExtraError(str(err.name), "mariadb", f"a store on {name}") from None
+    backend = text.partition("://")[0] if "://" in text else "sqlite"
+    backend = backend if _BACKEND.fullmatch(backend) else "that URL"
+    try:
+        url = sa.make_url(text) if "://" in text else sa.URL.create("sqlite", database=text)
+        engine = _engine(url, read_only=read_only)
+    except ModuleNotFoundError as err:
+        if err.name == "pymysql":
+            raise MissingExtraError("pymysql", "mariadb", f"a store on {backend}") from None
+        raise StoreError(backend, f"its driver {err.name} is not installed; {_WANT}") from None
+    except (sa.exc.ArgumentError, ValueError, TypeError):
+        raise StoreError(backend, f"is no URL of a store; {_WANT}") from None
+    if engine.dialect.is_async or not _told_apart(engine.url):
+        raise StoreError(backend, f"is no URL of a store; {_WANT}")
+    return engine
+
+
+def _engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
+    """Engine of a URL; nothing is opened yet."""
+    is_file = url.get_backend_name() == "sqlite"
+    # The driver would ignore options of an SQLite URL; what is opened how is decided here.
+    if url.get_backend_name() not in ("sqlite", "mysql", "mariadb") or (is_file and url.query):
+        raise sa.exc.ArgumentError
+    if not is_file:
+        return sa.create_engine(url, pool_pre_ping=True)
     if read_only and url.database and url.database != ":memory:":
         uri = f"{Path(url.database).absolute().as_uri()}?mode=ro"
         engine = sa.create_engine(
@@ -46,6 +86,54 @@ def connect(place: str | os.PathLike[str], *, read_only: bool) -> sa.Engine:
         engine = sa.create_engine(url)
     _listen(engine, read_only=read_only)
     return engine
+
+
+def _told_apart(url: sa.URL) -> bool:
+    """Whether no ``@`` of a password went into the name of the server or the database."""
+    is_file = url.get_backend_name() == "sqlite"
+    return is_file or "@" not in f"{url.host}{url.database}{url.username}{url.query}"
+
+
+def shown(url: sa.URL) -> str:
+    """A place as messages show it: without user, password and options."""
+    return sa.URL.create(
+        url.drivername, host=url.host, port=url.port, database=url.database
+    ).render_as_string(hide_password=True)
+
+
+@contextmanager
+def faults_told(store: str) -> Iterator[None]:
+    """Tell what the database refused in the words of this package.
+
+    Raises:
+        StoreBusyError: a lock or a time limit.
+        StoreError: anything else; the original is its cause.
+    """
+    try:
+        yield
+    except sa.exc.DBAPIError as err:
+        raise _fault(store, err) from err
+    except sa.exc.StatementError as err:
+        if isinstance(err.orig, TelemetryError):  # a parameter was refused, not the statement
+            raise err.orig from None
+        raise
+
+
+def _fault(store: str, err: sa.exc.DBAPIError) -> StoreError:
+    code, said = _code(err.orig), " ".join(str(err.orig).split())
+    if code in _BUSY:
+        cure = "another process holds it; try again when that has finished"
+        return StoreBusyError(store, f"is busy: {said}; {cure}")
+    cure = _CURES.get(code, "check path, rights and, for a server, that it runs")
+    return StoreError(store, f"cannot be used: {said}; {cure}")
+
+
+def _code(orig: BaseException | None) -> int:
+    """Primary result code of SQLite, or the error number of MariaDB; 0 where there is none."""
+    if isinstance(orig, sqlite3.Error):
+        return getattr(orig, "sqlite_errorcode", 0) & 0xFF
+    first = orig.args[0] if orig is not None and orig.args else 0
+    return first if isinstance(first, int) else 0
 
 
 def _listen(engine: sa.Engine, *, read_only: bool) -> None:
@@ -77,10 +165,15 @@ def prepare(engine: sa.Engine, store: str, *, read_only: bool) -> None:
 
     Raises:
         SchemaVersionError: the store is newer than this program, or older and read-only.
+        StoreBusyError: another process holds the database.
         StoreError: the database cannot be opened, or is not a store.
     """
-    try:
-        with engine.connect() as conn:
+    with faults_told(store):
+        try:
+            first = engine.connect()
+        except (TypeError, ValueError):
+            raise StoreError(store, f"its path or options are none; {_WANT}") from None
+        with first as conn:
             revision = _revision(conn)
         if revision == SCHEMA_HEAD:
             return
@@ -88,8 +181,6 @@ def prepare(engine: sa.Engine, store: str, *, read_only: bool) -> None:
             hint = "a store opened read-only is not migrated; open it once for writing"
             raise SchemaVersionError(store, revision or "none", SCHEMA_HEAD, hint)
         _migrate(engine, store)
-    except sa.exc.DatabaseError as err:
-        raise StoreError(store, f"cannot be opened: {err.orig}; check path and rights") from err
 
 
 def _migrate(engine: sa.Engine, store: str) -> None:

@@ -6,7 +6,8 @@
     ├── SeriesError           arrays of the wrong shape, unit or content
     ├── MissingExtraError     an optional package is needed for this and absent
     ├── ImportFileError       a file of which nothing can be imported
-    └── StoreError            the database is absent, locked, broken or not a store
+    └── StoreError            the database is absent, full, broken or not a store
+        ├── StoreBusyError      another process holds it; the same call may succeed later
         ├── SchemaVersionError  the store was written by another version
         ├── ReadOnlyError       a write through a store opened for reading
         ├── UnknownHomeError    no home of that name in the store
@@ -73,6 +74,10 @@ class StoreError(TelemetryError):
         super().__init__(f"store {store}: {reason}")
 
 
+class StoreBusyError(StoreError):
+    """A lock or a time limit stood in the way: try again later."""
+
+
 class SchemaVersionError(StoreError):
     """The store has another schema revision than this program."""
 
@@ -112,5 +117,5 @@ class CurrencyError(StoreError, ValueError):
         Exception.__init__(
             self,
             f"prices of {area} are stored in {', '.join(got)}, want one currency; "
-            "name the one to read",
+            "pick one: pass currency",
         )

@@ -1,14 +1,17 @@
 """What prices, forecasts and weather have in common: one row per issue.
 
 A row is a piece of a series as it was issued at one moment. Reading a window lays the pieces over
-each other, oldest issue first: the latest number issued by ``as_of`` wins in every slot, and a
-missing value never hides a number of an earlier issue. Prices and weather are held over the
-quarters of a longer interval.
+each other, the least trusted first, and a missing value never hides a number below it. The order:
+
+1. the time of issue: the latest number issued by ``as_of`` wins in every slot;
+2. at equal times the source: ``demo`` is made up and below every other; those by name.
+
+Prices and weather are held over the quarters of a longer interval.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,18 +19,19 @@ import numpy as np
 import sqlalchemy as sa
 
 from telemetry.arrays import F64, hold
-from telemetry.blobs import unpack
 from telemetry.errors import SeriesError
-from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS, slot_start, to_epoch, whole_seconds
+from telemetry.layers import StoredRow, layer_of, number
+from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS, slot_start, whole_seconds
 
 UNKNOWN = -1
-StoredRow = Mapping[str, object]
+SIMULATED_SOURCE = "demo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A stored series (..., T) within a window: where its part lies and when it was issued."""
+    """The V series of an issue (V, T) within a window: where its part lies, when it was issued."""
 
+    names: tuple[str, ...]
     slots: slice
     values: F64
     issued_at: int
@@ -58,29 +62,6 @@ def series(name: str, values: F64, rows: int | None = None) -> F64:
     return array
 
 
-def number(row: StoredRow, name: str) -> int:
-    """An integer column, or a time column in epoch seconds."""
-    value = row[name]
-    return to_epoch(value) if isinstance(value, datetime) else int(str(value))
-
-
-def blob_of(row: StoredRow) -> bytes:
-    """The packed values of a row."""
-    value = row["data"]
-    return value if isinstance(value, bytes) else b""
-
-
-def merge(values: F64, minutes: int, old: StoredRow, rows: int | None) -> F64 | None:
-    """New values with the numbers of the stored issue where the new ones are missing.
-
-    ``None`` where the two do not describe the same intervals.
-    """
-    had = unpack(blob_of(old), rows)
-    if number(old, "slot_minutes") != minutes or had.shape != values.shape:
-        return None
-    return np.where(np.isnan(values), had, values)
-
-
 def read_issues(
     conn: sa.Connection,
     table: sa.Table,
@@ -90,23 +71,25 @@ def read_issues(
     end: datetime,
     as_of: datetime | None,
 ) -> list[StoredRow]:
-    """Rows of issues that reach into [start, end), oldest first; ties in a fixed order."""
+    """Rows of issues that reach into [start, end), in the order of the module: best last."""
     statement = sa.select(table).where(*where, table.c.start < end, table.c.end > start)
     if as_of is not None:
         statement = statement.where(table.c.issued_at <= as_of)
-    statement = statement.order_by(table.c.issued_at, table.c.source, table.c.start)
+    made_up = sa.case((table.c.source == SIMULATED_SOURCE, 0), else_=1)
+    statement = statement.order_by(table.c.issued_at, made_up, table.c.source, table.c.start)
     found = conn.execute(statement).mappings().all()
     return [{str(name): value for name, value in row.items()} for row in found]
 
 
-def piece(row: StoredRow, first: int, count: int, rows: int | None) -> Piece:
+def piece(row: StoredRow, first: int, count: int) -> Piece:
     """Part of an issue inside the window of ``count`` slots from epoch ``first``."""
-    parts = number(row, "slot_minutes") // SLOT_MINUTES
-    held = hold(unpack(blob_of(row), rows), parts)
+    stored = layer_of(row)
+    held = hold(stored.values, stored.slot_minutes // SLOT_MINUTES)
     at = (number(row, "start") - first) // SLOT_SECONDS
-    low, high = max(at, 0), min(at + held.shape[-1], count)
+    low, high = max(at, 0), min(at + held.shape[1], count)
     return Piece(
+        names=stored.names,
         slots=slice(low, high),
-        values=held[..., low - at : high - at],
+        values=held[:, low - at : high - at],
         issued_at=number(row, "issued_at"),
     )

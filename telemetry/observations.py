@@ -5,9 +5,11 @@ Which of two values of one slot stays:
     nothing new    the same value, origin, quality and known_at        unchanged
     number, NULL   a number replaces a missing value, whatever its origin
     NULL, number   a missing value never replaces a number              kept
-    two numbers    the better or equal origin replaces; a worse one is  kept
+    two numbers    the better origin replaces; a worse one is           kept
+    same origin    the shorter or equal interval replaces; a longer is  kept
 
-so that importing a file again changes nothing and a gap never erases a measurement.
+so that importing files again, in any order, changes nothing and a gap never erases a measurement.
+One exception: who judged a number by a rule (``night``) may revoke it; see ``revokes``.
 """
 
 from __future__ import annotations
@@ -83,6 +85,15 @@ class _Batch:
     known_at: I64
     quality: I64
 
+    def only(self, which: I64 | Bool) -> _Batch:
+        """Some of the slots."""
+        return _Batch(
+            slot_start=self.slot_start[which],
+            values=self.values[which],
+            known_at=self.known_at[which],
+            quality=self.quality[which],
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stored:
@@ -103,6 +114,7 @@ def put(
     known_at: datetime | I64,
     provenance: Provenance,
     quality: int | I64,
+    revokes: Provenance | None,
 ) -> WriteCounts:
     """Write slots of one channel; see ``Store.put_observations``."""
     new = _batch(slot_start, values, known_at, quality)
@@ -111,7 +123,7 @@ def put(
     old = _stored(conn, home_id, channel, new.slot_start)
     place = np.searchsorted(old.batch.slot_start, new.slot_start)
     present = np.isin(new.slot_start, old.batch.slot_start)
-    same, replace = _judge(new, old, place[present], present, provenance)
+    same, replace = _judge(new, old, place, present, provenance, revokes)
     write = ~present
     write[present] = replace
     key = {"home_id": home_id, "channel": channel.value}
@@ -179,24 +191,41 @@ def _plain(*names: str) -> tuple[sa.ColumnElement[int], ...]:
 
 
 def _judge(
-    new: _Batch, old: _Stored, place: I64, present: Bool, provenance: Provenance
+    new: _Batch,
+    old: _Stored,
+    place: I64,
+    present: Bool,
+    provenance: Provenance,
+    revokes: Provenance | None,
 ) -> tuple[Bool, Bool]:
     """Of the slots that exist: which hold the same already, and which are to be replaced."""
-    came, had = new.values[present], old.batch.values[place]
+    came, had = new.only(present), old.batch.only(place[present])
+    origins = np.array(old.provenance, dtype=np.str_)[place[present]]
     ranks = {origin: rank_of(origin) for origin in set(old.provenance)}
-    rank = np.array([ranks[origin] for origin in old.provenance], dtype=np.int64)[place]
-    origin = np.array([origin == provenance for origin in old.provenance], dtype=np.bool_)[place]
-    came_missing, had_missing = np.isnan(came), np.isnan(had)
+    rank = np.array([ranks[origin] for origin in origins.tolist()], dtype=np.int64)
+    came_missing, had_missing = np.isnan(came.values), np.isnan(had.values)
+    at_once = came.known_at == had.known_at
     same = (
-        ((came == had) | (came_missing & had_missing))
-        & origin
-        & (new.known_at[present] == old.batch.known_at[place])
-        & (new.quality[present] == old.batch.quality[place])
+        ((came.values == had.values) | (came_missing & had_missing))
+        & (origins == provenance.value)
+        & at_once
+        & (came.quality == had.quality)
     )
-    better = provenance.rank >= rank
-    fills = ~came_missing & had_missing
-    hides = came_missing & ~had_missing
-    return same, ~same & ~hides & (better | fills)
+    longer = _length_class(came.quality) - _length_class(had.quality)
+    better = (provenance.rank > rank) | ((provenance.rank == rank) & (longer <= 0))
+    fills, hides = ~came_missing & had_missing, came_missing & ~had_missing
+    revoked = np.zeros_like(hides)
+    if revokes is not None:
+        # Only of the very same interval: another file's verdict stands.
+        revoked = hides & (origins == revokes.value) & at_once & (longer == 0)
+    return same, ~same & ((~hides & (better | fills)) | revoked)
+
+
+def _length_class(quality: I64) -> I64:
+    """Length of the source's interval: 0 = a quarter, 1 = longer, 2 = an hour or more."""
+    resampled, hourly = (quality & int(bit) != 0 for bit in (Quality.RESAMPLED, Quality.HOURLY))
+    found: I64 = resampled.astype(np.int64) + (resampled & hourly)
+    return found
 
 
 def _columns(batch: _Batch, write: Bool, common: dict[str, str]) -> dict[str, list[object]]:

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import sqlalchemy as sa
 
-from telemetry.arrays import F64, I64, Bool, hold
-from telemetry.blobs import pack, unpack
+from telemetry.arrays import F64, I64, Bool
 from telemetry.errors import CurrencyError
-from telemetry.issues import (
-    UNKNOWN,
-    StoredRow,
-    blob_of,
-    merge,
-    number,
-    piece,
-    read_issues,
-    series,
-    span,
-)
+from telemetry.issues import UNKNOWN, piece, read_issues, series, span
+from telemetry.layers import layer, put_issue
 from telemetry.schema import prices
-from telemetry.slots import SLOT_MINUTES, from_epoch, slot_range, to_epoch, whole_seconds
-from telemetry.sql import WriteCounts, find_row, put_row
+from telemetry.slots import from_epoch, slot_range, to_epoch, whole_seconds
+from telemetry.sql import WriteCounts, find_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,27 +40,6 @@ class PriceSeries:
     assumed: Bool
 
 
-def _at_quarters(row: StoredRow) -> F64:
-    return hold(unpack(blob_of(row)), number(row, "slot_minutes") // SLOT_MINUTES)
-
-
-def _merge_prices(row: dict[str, object], values: F64, old: StoredRow) -> F64:
-    """Both issues of one delivery day in one; by quarters where their intervals differ."""
-    minutes = number(row, "slot_minutes")
-    merged = merge(values, minutes, old, None)
-    if merged is not None:
-        return merged
-    new, had = hold(values, minutes // SLOT_MINUTES), _at_quarters(old)
-    both = np.full(max(new.size, had.size), np.nan)
-    both[: had.size] = had
-    both[: new.size] = np.where(np.isnan(new), both[: new.size], new)
-    begin = row["start"]
-    if isinstance(begin, datetime):
-        row["end"] = begin + timedelta(minutes=SLOT_MINUTES * both.size)
-    row["slot_minutes"] = SLOT_MINUTES
-    return both
-
-
 def put_prices(
     conn: sa.Connection,
     *,
@@ -83,6 +52,7 @@ def put_prices(
     values: F64,
     issued_at: datetime,
     assumed: bool,
+    source_minutes: I64 | None,
 ) -> WriteCounts:
     """Write one issue of prices; see ``Store.put_prices``."""
     numbers = series("prices", values)
@@ -91,14 +61,14 @@ def put_prices(
         "source": source,
         "currency": currency.upper(),
         "issued_at": whole_seconds(issued_at),
-        "assumed": assumed,
         "system_id": system_id,
         **span(start, slot_minutes, numbers),
     }
     old = find_row(conn, prices, row)
-    if old is not None:
-        numbers = _merge_prices(row, numbers, old)
-    return put_row(conn, prices, {**row, "data": pack(numbers)})
+    # A time that was recorded once is not assumed again.
+    row["assumed"] = assumed and (old is None or bool(old["assumed"]))
+    part = layer(numbers[np.newaxis], slot_minutes, source_minutes)
+    return put_issue(conn, prices, row, whole_seconds(start), part)
 
 
 def read_prices(
@@ -122,9 +92,10 @@ def read_prices(
     values, issued = np.full(slots.size, np.nan), np.full(slots.size, UNKNOWN, dtype=np.int64)
     assumed = np.zeros(slots.size, dtype=np.bool_)
     for row in rows:
-        part = piece(row, to_epoch(start), slots.size, None)
-        take = ~np.isnan(part.values)
-        values[part.slots][take] = part.values[take]
+        part = piece(row, to_epoch(start), slots.size)
+        numbers = part.values[0]
+        take = ~np.isnan(numbers)
+        values[part.slots][take] = numbers[take]
         issued[part.slots][take] = part.issued_at
         assumed[part.slots][take] = bool(row["assumed"])
     return PriceSeries(

@@ -2,7 +2,8 @@
 
 A slot is the half-open interval [start, start + 15 min), keyed by its UTC start. Arrays of times
 are int64 UTC epoch seconds; single times are aware datetimes. A local day has 92, 96 or 100 slots.
-The day-ahead market's day is the CET/CEST day, whatever the zone of the house.
+The day-ahead market's day is the CET/CEST day, whatever the zone of the house. Times outside the
+years 1970 to 2199 are refused (TimeError).
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 _ISSUE_TIME = time(13, 15)
+# Facts of houses lie in these years; a date outside them is a mistake of whoever wrote it.
+FIRST_SECOND = 0
+END_SECOND = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // _SECOND
+_MARGIN_SECONDS = 2 * _DAY_SECONDS  # days and issues of the first and the last year reach beyond
+_WANT_YEARS = "a time in the years 1970 to 2199"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +56,35 @@ def to_epoch(moment: datetime) -> int:
     """UTC epoch seconds of an aware datetime; fractions of a second are dropped.
 
     Raises:
-        TimeError: the datetime has no UTC offset.
+        TimeError: the datetime has no UTC offset, or lies outside the years 1970 to 2199.
     """
     if moment.tzinfo is None or moment.utcoffset() is None:
         raise TimeError("time", moment.isoformat(), "an aware datetime; add its zone, e.g. UTC")
-    return (moment - _EPOCH) // _SECOND
+    seconds = (moment - _EPOCH) // _SECOND
+    _check_years(seconds, seconds)
+    return seconds
 
 
 def from_epoch(seconds: int) -> datetime:
-    """Aware UTC datetime of epoch seconds."""
+    """Aware UTC datetime of epoch seconds.
+
+    Raises:
+        TimeError: outside the years 1970 to 2199.
+    """
+    _check_years(int(seconds), int(seconds))
     return _EPOCH + timedelta(seconds=int(seconds))
+
+
+def _check_years(first: int, last: int) -> None:
+    for seconds in (first, last):
+        if not FIRST_SECOND - _MARGIN_SECONDS <= seconds <= END_SECOND + _MARGIN_SECONDS:
+            raise TimeError("time", f"{seconds} s after 1970", _WANT_YEARS)
+
+
+def _check_date(day: date) -> None:
+    seconds = (day.toordinal() - _EPOCH_ORDINAL) * _DAY_SECONDS
+    if not FIRST_SECOND - _MARGIN_SECONDS <= seconds <= END_SECOND + _MARGIN_SECONDS:
+        raise TimeError("date", day.isoformat(), _WANT_YEARS)
 
 
 def whole_seconds(moment: datetime) -> datetime:
@@ -115,6 +140,7 @@ def local_day(day: date, zone: str) -> tuple[datetime, datetime]:
 
     Where midnight does not exist the day starts at the jump; where it occurs twice, at the first.
     """
+    _check_date(day)
     tz = zone_info(zone)
     start = datetime.combine(day, time.min, tz).astimezone(UTC)
     end = datetime.combine(day + timedelta(days=1), time.min, tz).astimezone(UTC)
@@ -124,6 +150,8 @@ def local_day(day: date, zone: str) -> tuple[datetime, datetime]:
 def local_calendar(epochs: I64, zone: str) -> LocalCalendar:
     """Local calendar of epoch seconds (N,), vectorised: a year of slots takes milliseconds."""
     seconds = np.asarray(epochs, dtype=np.int64)
+    if seconds.size:
+        _check_years(int(seconds.min()), int(seconds.max()))
     local = seconds + _utc_offsets(seconds, zone_info(zone))
     since_epoch = local // _DAY_SECONDS
     minute = local % _DAY_SECONDS // 60
@@ -158,20 +186,11 @@ def _offsets_at(seconds: I64, tz: ZoneInfo) -> I64:
     return np.array([offset // _SECOND for offset in found], dtype=np.int64)
 
 
-def delivery_day_start(day: date) -> datetime:
-    """UTC start of a delivery day of the day-ahead market (the CET/CEST day)."""
-    return local_day(day, MARKET_ZONE)[0]
-
-
-def delivery_day_of(moment: datetime) -> date:
-    """The delivery day that holds ``moment``."""
-    return from_epoch(to_epoch(moment)).astimezone(zone_info(MARKET_ZONE)).date()
-
-
 def assumed_issue_time(delivery_day: date) -> datetime:
     """When the prices of a delivery day are taken to be published: 13:15 market time, day before.
 
     The auction's results come between 12:45 and 13:15 CET; the late end never leaks the future.
     """
+    _check_date(delivery_day)
     local = datetime.combine(delivery_day - timedelta(days=1), _ISSUE_TIME, zone_info(MARKET_ZONE))
     return local.astimezone(UTC)

@@ -77,12 +77,27 @@ def upsert_columns(
 ) -> None:
     """Write many rows given as columns of plain numbers and texts; times as epoch seconds.
 
-    Past SQLAlchemy's work on each parameter, which costs more than the database's own.
+    Where the driver takes parameters by position (SQLite), past SQLAlchemy's work on each of them,
+    which costs more than the database's own; else (PyMySQL) by name, as SQLAlchemy does it.
+
+    Raises:
+        SeriesError: the columns are not those of the table, or not equally long.
     """
-    statement = upsert_statement(conn.dialect.name, table).compile(dialect=conn.dialect)
-    rows = list(zip(*(columns[name] for name in statement.positiontup or ()), strict=True))
-    if rows:
-        conn.exec_driver_sql(str(statement), rows)
+    names = {column.name for column in table.columns}
+    lengths = {len(column) for column in columns.values()}
+    if columns.keys() != names or len(lengths) != 1:
+        got = f"{sorted(columns)} of lengths {sorted(lengths)}"
+        raise SeriesError(f"columns of {table.name}", got, f"{sorted(names)}, equally long")
+    if lengths == {0}:
+        return
+    statement = upsert_statement(conn.dialect.name, table)
+    compiled = statement.compile(dialect=conn.dialect)
+    if compiled.positiontup:
+        rows = list(zip(*(columns[name] for name in compiled.positiontup), strict=True))
+        conn.exec_driver_sql(str(compiled), rows)
+    else:
+        cells = zip(*columns.values(), strict=True)
+        conn.execute(statement, [dict(zip(columns, row, strict=True)) for row in cells])
 
 
 def put_row(conn: sa.Connection, table: sa.Table, row: Row) -> WriteCounts:

@@ -70,13 +70,14 @@ class Store:
             read_only: SQLite ``mode=ro``; on MariaDB give the user no right to write.
 
         Raises:
-            StoreError: it cannot be opened, or is something else.
+            StoreError: it cannot be opened, or is something else. Like ``StoreBusyError`` (another
+                process holds it), so does every method where the database fails.
             SchemaVersionError: it was written by a newer program.
         """
         if not 0 < len(system_id) <= SYSTEM_ID_LENGTH:
             raise SeriesError("system_id", repr(system_id), "1 to 64 characters")
         engine = database.connect(url_or_path, read_only=read_only)
-        name = engine.url.render_as_string(hide_password=True)
+        name = database.shown(engine.url)
         try:
             database.prepare(engine, name, read_only=read_only)
         except BaseException:
@@ -119,7 +120,7 @@ class Store:
         if self._active is not None:
             yield self._active
             return
-        with database.writing(self._engine) as conn:
+        with database.faults_told(self.name), database.writing(self._engine) as conn:
             self._active = conn
             try:
                 yield conn
@@ -131,7 +132,7 @@ class Store:
         if self._active is not None:
             yield self._active
             return
-        with self._engine.connect() as conn:
+        with database.faults_told(self.name), self._engine.connect() as conn:
             yield conn
 
     @contextmanager
@@ -184,6 +185,7 @@ class Store:
         known_at: datetime | I64,
         provenance: Provenance | str,
         quality: int | I64 = Quality.OK,
+        revokes: Provenance | None = None,
     ) -> WriteCounts:
         """Write slots of one channel; what wins over what is in ``telemetry.observations``.
 
@@ -195,6 +197,8 @@ class Store:
             known_at: when it became known: one moment, or epoch seconds (N,).
             provenance: where all these values came from.
             quality: bits of ``Quality``: one value, or (N,).
+            revokes: a missing value replaces a number of this origin (of the same interval): the
+                rule that gave the number does not hold any more.
 
         Raises:
             SeriesError: shapes differ, a value is infinite, a slot is off the grid or repeated.
@@ -210,6 +214,7 @@ class Store:
                 known_at=known_at,
                 provenance=Provenance(provenance),
                 quality=quality,
+                revokes=revokes,
             )
 
     def observations(
@@ -261,11 +266,14 @@ class Store:
         values: F64,
         issued_at: datetime,
         assumed: bool = False,
+        source_minutes: I64 | None = None,
     ) -> WriteCounts:
         """Write the prices of a delivery day (T,), currency per kWh, as issued at one moment.
 
-        A row of the same issue is replaced, except that a missing price never hides a number.
-        Areas and currencies are kept in capitals. ``assumed``: the issue time was not recorded.
+        Parts of one issue are joined: a missing price never hides a number, nor does that of a
+        longer interval hide one of a shorter (``telemetry.layers``). Areas and currencies are kept
+        in capitals. ``assumed``: the issue time was not recorded. ``source_minutes`` (T,): where
+        prices were held from intervals longer than ``slot_minutes``, the length of those.
         """
         with self._write() as conn:
             return price_table.put_prices(
@@ -279,6 +287,7 @@ class Store:
                 values=values,
                 issued_at=issued_at,
                 assumed=assumed,
+                source_minutes=source_minutes,
             )
 
     def prices(
@@ -352,10 +361,12 @@ class Store:
         start: datetime,
         slot_minutes: int,
         values: F64,
+        source_minutes: I64 | None = None,
     ) -> WriteCounts:
         """Write one issue of weather: ``values`` (V, T), a row for each of the V variables.
 
-        ``kind`` is ``forecast`` or ``archive``; names of variables carry their unit.
+        ``kind`` is ``forecast`` (at most 32 days) or ``archive``; names of variables carry their
+        unit. Parts of one issue are joined by name, as those of prices are.
         """
         with self._write_home(home_id) as conn:
             return weather_table.put_weather(
@@ -369,6 +380,7 @@ class Store:
                 start=start,
                 slot_minutes=slot_minutes,
                 values=values,
+                source_minutes=source_minutes,
             )
 
     def weather(

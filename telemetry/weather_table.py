@@ -6,23 +6,24 @@ the other.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import sqlalchemy as sa
 
 from telemetry.arrays import F64, I64
-from telemetry.blobs import pack
 from telemetry.errors import SeriesError
-from telemetry.issues import UNKNOWN, StoredRow, merge, piece, read_issues, series, span
+from telemetry.issues import UNKNOWN, piece, read_issues, series, span
+from telemetry.layers import StoredRow, layer, put_issue
 from telemetry.schema import weather
 from telemetry.slots import from_epoch, slot_range, to_epoch, whole_seconds
-from telemetry.sql import WriteCounts, find_row, put_row
+from telemetry.sql import WriteCounts
 
 KINDS = ("forecast", "archive")
+# Forecasts come every hour for years: reading one window must not look at all of them.
+LONGEST_FORECAST = timedelta(days=32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,7 @@ def put_weather(
     start: datetime,
     slot_minutes: int,
     values: F64,
+    source_minutes: I64 | None,
 ) -> WriteCounts:
     """Write one issue of weather; see ``Store.put_weather``."""
     if kind not in KINDS:
@@ -74,25 +76,23 @@ def put_weather(
         "home_id": home_id,
         "source": source,
         "kind": kind,
-        "variables": json.dumps(list(variables)),
         "issued_at": whole_seconds(issued_at),
         "system_id": system_id,
         **span(start, slot_minutes, numbers),
     }
-    old = find_row(conn, weather, row)
-    if old is not None and old["variables"] == row["variables"]:
-        merged = merge(numbers, slot_minutes, old, len(variables))
-        numbers = numbers if merged is None else merged
-    return put_row(conn, weather, {**row, "data": pack(numbers)})
+    length = timedelta(minutes=slot_minutes * numbers.shape[1])
+    if kind == "forecast" and length > LONGEST_FORECAST:
+        raise SeriesError("weather forecast", f"{length} long", f"at most {LONGEST_FORECAST}")
+    part = layer(numbers, slot_minutes, source_minutes, tuple(variables))
+    return put_issue(conn, weather, row, whole_seconds(start), part)
 
 
 def _weather_pieces(
     rows: Sequence[StoredRow], first: int, count: int
 ) -> Iterator[tuple[str, slice, F64, int]]:
     for row in rows:
-        names = json.loads(str(row["variables"]))
-        part = piece(row, first, count, len(names))
-        for name, values in zip(names, part.values, strict=True):
+        part = piece(row, first, count)
+        for name, values in zip(part.names, part.values, strict=True):
             yield name, part.slots, values, part.issued_at
 
 
@@ -110,6 +110,8 @@ def read_weather(
         raise SeriesError("weather kind", repr(kind), "forecast or archive")
     slots = slot_range(start, end)
     where = [weather.c.home_id == home_id, weather.c.kind == kind]
+    if kind == "forecast":
+        where.append(weather.c.start >= to_epoch(start) - int(LONGEST_FORECAST.total_seconds()))
     rows = read_issues(conn, weather, where, start=start, end=end, as_of=as_of)
     found: dict[str, tuple[F64, I64]] = {}
     for name, part, values, issued_at in _weather_pieces(rows, to_epoch(start), slots.size):

@@ -10,7 +10,13 @@ from typer.testing import CliRunner
 from mpc.errors import SiteError, SolverError
 from runners import cli
 from runners.errors import ConfigError, Problem
-from telemetry.errors import StoreError, TimeError, UnknownHomeError
+from telemetry.errors import (
+    CurrencyError,
+    StoreBusyError,
+    StoreError,
+    TimeError,
+    UnknownHomeError,
+)
 
 HEAVY = ("matplotlib", "pandas", "pvlib", "alembic", "sqlalchemy", "highspy", "pydantic", "numpy")
 
@@ -56,7 +62,12 @@ def test_init_then_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["plan", "demo"])
 @pytest.mark.parametrize(
     ("at", "message"),
-    [("2025-11-06T17:00", "no UTC offset; add Z or +02:00"), ("noon", "is no ISO time")],
+    [
+        ("2025-11-06T17:00", "no UTC offset; add Z or +02:00"),
+        ("noon", "is no ISO time"),
+        ("0001-01-01T00:00Z", "is no year from 1970 to 2200; correct it"),
+        ("9999-12-31T23:00Z", "is no year from 1970 to 2200; correct it"),
+    ],
 )
 def test_at_needs_an_offset(command: str, at: str, message: str) -> None:
     result = CliRunner().invoke(cli.app, [command, "--at", at])
@@ -76,7 +87,9 @@ def test_two_states_of_charge_are_refused() -> None:
         (ConfigError("config.yaml", [Problem("a", "1", "wrong; write 2")]), 78),
         (SiteError("battery.capacity_kwh", -1, "0 or more"), 65),
         (SolverError("Unknown", 192), 75),
-        (StoreError("x.sqlite", "locked"), 75),
+        (StoreError("x.sqlite", "broken"), 65),
+        (StoreBusyError("x.sqlite", "locked"), 75),
+        (CurrencyError("SE4", ("EUR", "SEK")), 65),
         (UnknownHomeError("villa", ()), 65),
         (TimeError("time", "now", "UTC"), 65),
     ],

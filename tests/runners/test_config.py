@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runners.config import Config, load_config
+from forecast.baseline import MAX_LOOKBACK_DAYS
+from runners.config import Config, ForecastConfig, load_config
 from runners.errors import ConfigError
 
 HOME = """\
@@ -146,8 +147,35 @@ TARIFF = "{transfer_fee: 0.2, vat: 0.25}"
         ("  villa:", "  1:", "homes.1: 1 -> a key here is text .* put quotes around it"),
         ("grid: {max_import_kw: 11, max_export_kw: 10}", "grid: 11", "grid: 11 -> is no section"),
         ("    area: se4", "    options: []", "is no section; write `key: value` lines"),
-        ("    area: se4", "    horizon_hours: 200", "horizon_hours: 200 -> must be at most 168"),
+        (
+            "    area: se4",
+            "    horizon_hours: 145",
+            "horizon_hours: 145 -> must be at most 144; want .* from at most 7 days before",
+        ),
         ("    area: se4", "    forecast: {load_days: 0}", "load_days: 0 -> must be at least 1"),
+        ("    area: se4", "    forecast: {load_days: 29}", "must be at most 28; .* no further"),
+        ("    area: se4", "    forecast: {pv_days: 29}", "must be at most 28; .* no further"),
+        ("    area: se4", "    price_currency: kr", "want three capital letters"),
+        (
+            TARIFF,
+            "{energy_tax: [{value: 1, valid_from: 2025-13-01}]}",
+            "line 11: 2025-13-01 -> month",
+        ),
+        (
+            TARIFF,
+            "{energy_tax: [{value: 1, valid_from: 2025-02-30}]}",
+            "line 11: 2025-02-30 -> day",
+        ),
+        (TARIFF, "{energy_tax: " + "4" * 400 + "}", "line 11: 44.*... -> more than any key takes"),
+        (TARIFF, "{energy_tax: " + "4" * 5000 + "}", "line 11: 44.*... -> "),
+        (TARIFF, "{energy_tax: 0x" + "f" * 5000 + "}", "line 11: 0xff.*... -> more than any key"),
+        (TARIFF, "{energy_tax: !!bool maybe}", "line 11: maybe -> is no such value"),
+        ("    area: se4", "    area: " + "[" * 5000 + "]" * 5000, "area: [[[.*valid string"),
+        (
+            "    area: se4",
+            "    price_pairing: {zone: UTC, shift_days: 182000000}",
+            "shift_days: 182000000 -> more than 200 years",
+        ),
         ("    area: se4", "    currency: kr", "currency: kr -> .*; want three capital letters"),
         (
             "    area: se4",
@@ -189,6 +217,11 @@ def test_every_problem_is_one_line(write: Write) -> None:
         ("currency: SEK\n", "homes -> missing; add at least one home"),
         ("homes: {}\n", "homes .*at least 1 item"),
         (HOME + "exchange_rates: {EUR: -11.0}\n", "exchange_rates.EUR: -11.0 -> must be more than"),
+        (HOME + "exchange_rates: {SEK: 2}\n", "exchange_rates.SEK: 2 -> .* is 1; remove it"),
+        (
+            HOME + "currency: EUR\nexchange_rates: {EUR: 11.0}\n",
+            "exchange_rates.EUR: 11.0 -> rates are in EUR per unit",
+        ),
         (HOME + "store: {url: 'postgresql://x/y'}\n", "store.url -> an unknown kind of database"),
     ],
 )
@@ -301,6 +334,20 @@ def test_exchange_rate_goes_through_the_top_currency(write: Write) -> None:
         ConfigError, match="exchange_rates: NOK -> no rate; add `NOK: <SEK per NOK>"
     ):
         config.exchange_rate("villa", "NOK")
+
+
+def test_rates_reach_a_home_in_another_currency(write: Write) -> None:
+    euro = HOME.replace("    area", "    currency: EUR\n    area")
+    rates = "exchange_rates: {SEK: 1, EUR: 11.0, USD: 10.0}\n"
+    found = loaded(write, euro + rates).exchange_rates_of("villa")
+    assert found == {"SEK": 1.0 / 11.0, "USD": 10.0 / 11.0}
+    assert loaded(write, euro + "exchange_rates: {USD: 10.0}\n").exchange_rates_of("villa") == {}
+    assert loaded(write, HOME + rates).exchange_rates_of("villa") == {"EUR": 11.0, "USD": 10.0}
+
+
+def test_days_are_those_the_forecast_looks_back() -> None:
+    field = ForecastConfig.model_fields["load_days"]
+    assert f"1 to {MAX_LOOKBACK_DAYS}" in str(field)
 
 
 def test_store_stands_beside_the_configuration(write: Write, tmp_path: Path) -> None:

@@ -14,6 +14,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from runners.cli import app
+from runners.config import load_config
+from runners.init import run_init, template
+from sim.demo import DEMO_HOME
 from telemetry.observations import Observations
 from telemetry.store import Store
 
@@ -39,6 +42,14 @@ def rows(path: Path) -> dict[str, tuple[int, str]]:
         found[name] = count, total.hexdigest()
     db.close()
     return found
+
+
+def timeless(schedule: bytes) -> bytes:
+    """Return a schedule without the wall clock."""
+    lines = schedule.splitlines(keepends=True)
+    rest = [line for line in lines if not line.startswith(b'  "generated_at"')]
+    assert len(rest) == len(lines) - 1
+    return b"".join(rest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +97,8 @@ def test_the_plan_spans_the_longest_day(made: Made) -> None:
     assert len(plan["slots"]) == 192
     sunday = [s for s in plan["slots"] if "2025-10-25T22" <= s["start"] < "2025-10-26T23"]
     assert len(sunday) == 100
-    assert plan["fit_for_control"] is True
+    assert (plan["look_back"], plan["fit_for_control"]) == (True, False)
+    assert plan["reasons"] == ["a look back at 2025-10-25T14:00:00Z, not made live"]
     # Sunday's prices came on Saturday at 13:15; they end at its midnight, 23:00 UTC.
     assert plan["prices_until"] == "2025-10-26T23:00:00Z"
     assert plan["soc_source"] == "recorded at 2025-10-25 14:00Z (simulated)"
@@ -125,7 +137,7 @@ def test_the_battery_lived_within_itself(year: Observations) -> None:
 
 
 def test_prices_are_known_at_a_quarter_past_one(store: Store) -> None:
-    prices = store.prices("SE4", START, END)
+    prices = store.prices("DEMO", START, END)
     assert prices.currency == "EUR"
     assert np.isfinite(prices.values).all()
     # 26 October 2025 begins on the 25th at 22:00 UTC; issued on the 25th at 13:15 CEST.
@@ -141,7 +153,7 @@ def test_twice_is_once(made: Made) -> None:
     again = demo(made.folder, "--no-plot")
     assert again.exit_code == 0, again.output
     assert rows(made.folder / "darkstar.sqlite") == before
-    assert (made.folder / "schedule.json").read_bytes() == made.schedule
+    assert timeless((made.folder / "schedule.json").read_bytes()) == timeless(made.schedule)
     assert (made.folder / "config.yaml").read_bytes() == config
     assert before["slot_observations"][0] == 9 * 365 * 96
     assert before["prices"][0] == 365
@@ -153,4 +165,64 @@ def test_the_demo_home_is_planned_like_any_other(made: Made, tmp_path: Path) -> 
     argv = ["plan", "--config", config, "--out", str(tmp_path), "--no-plot"]
     result = CliRunner().invoke(app, [*argv, "--at", "2025-10-25T14:00Z"])
     assert result.exit_code == 0, result.output
-    assert (tmp_path / "schedule.json").read_bytes() == made.schedule
+    assert timeless((tmp_path / "schedule.json").read_bytes()) == timeless(made.schedule)
+
+
+def test_the_configuration_is_the_template_in_an_area_of_its_own(made: Made) -> None:
+    assert load_config(made.folder / "config.yaml").home("demo") == DEMO_HOME
+    mark, _, text = (made.folder / "config.yaml").read_text("utf-8").partition("\n")
+    assert mark.startswith("# made by `darkstar demo`")
+    changed = [
+        (a, b) for a, b in zip(text.split("\n"), template().split("\n"), strict=True) if a != b
+    ]
+    assert [(a.split()[:2], b.split()[:2]) for a, b in changed] == [
+        (["area:", "DEMO"], ["area:", "se4"])
+    ]
+
+
+def test_prices_are_kept_apart_from_imported_ones(store: Store) -> None:
+    assert np.isnan(store.prices("SE4", START, END).values).all()
+
+
+# Folders of real homes
+
+
+def refused(folder: Path) -> str:
+    """Run a demo that must leave every file of the folder as it is; return its line."""
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    result = demo(folder, "--no-plot")
+    assert result.exit_code == 73, (result.exception, result.output)
+    assert result.stderr.count("\n") == 1
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    return result.stderr
+
+
+def test_a_real_configuration_is_left_alone(tmp_path: Path) -> None:
+    run_init(tmp_path / "config.yaml", force=False)
+    Store.open(tmp_path / "darkstar.sqlite").close()
+    assert "the demo did not make this file" in refused(tmp_path)
+    (tmp_path / "darkstar.sqlite").unlink()
+    assert "config.yaml: the demo did not make this file" in refused(tmp_path)
+
+
+def test_a_real_store_is_left_alone(tmp_path: Path) -> None:
+    Store.open(tmp_path / "darkstar.sqlite").close()
+    line = refused(tmp_path)
+    assert "darkstar.sqlite: the demo did not make this file" in line
+    assert "name another --out" in line
+
+
+def test_a_demo_configuration_that_points_elsewhere_is_left_alone(
+    made: Made, tmp_path: Path
+) -> None:
+    text = (made.folder / "config.yaml").read_text("utf-8")
+    text = text.replace("url: darkstar.sqlite", "url: ../real.sqlite")
+    (tmp_path / "config.yaml").write_text(text, "utf-8")
+    assert "its store is not darkstar.sqlite beside it" in refused(tmp_path)
+
+
+def test_a_place_that_cannot_be_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine", "utf-8")
+    result = demo(tmp_path / "file")
+    assert result.exit_code == 73, repr(result.exception)
+    assert "cannot be made" in result.stderr

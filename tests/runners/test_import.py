@@ -2,11 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+import runners.import_
 from runners.cli import app
+from telemetry.csv_import import import_file
+from telemetry.csv_report import ImportReport
 from telemetry.store import Store
 
 HOME_CSV = """\
@@ -82,10 +86,38 @@ def test_refused_file_does_not_stop_the_others(folder: Path, bad: str, code: int
     assert bad in line
 
 
+def test_a_crash_does_not_lose_the_report_of_files_before_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash_on_the_second(store: Store, path: Path, *args: Any, **kwargs: Any) -> ImportReport:
+        if path.name == "other.csv":
+            raise ZeroDivisionError("a bug")
+        return import_file(store, path, *args, **kwargs)
+
+    monkeypatch.setattr(runners.import_, "import_file", crash_on_the_second)
+    report = folder / "report.json"
+    result = imported(folder, "demo.csv", "bad.csv", "other.csv", "--json", str(report))
+    assert isinstance(result.exception, ZeroDivisionError)
+    assert "demo.csv: home, " in result.stdout
+    assert "refused: " in result.stderr
+    found = json.loads(report.read_text("utf-8"))
+    assert [Path(one["path"]).name for one in found["files"]] == ["demo.csv"]
+
+
 def test_weather_home_must_be_configured(folder: Path) -> None:
     result = imported(folder, "demo.csv", "--weather-home", "dem")
     assert result.exit_code == 78
     assert "no such home, known: demo; did you mean demo?" in result.stderr
+
+
+def test_a_file_of_which_every_row_is_rejected_is_a_failure(folder: Path) -> None:
+    """A job that runs every night must notice."""
+    (folder / "bad.csv").write_text(
+        "home_id,slot_start_utc,slot_minutes,load_kwh\ndemo,2025-08-01T00:00:00,60,0.4\n", "utf-8"
+    )
+    result = imported(folder, "bad.csv")
+    assert result.exit_code == 65
+    assert "line 2" in result.stdout
 
 
 def test_without_configuration(tmp_path: Path) -> None:

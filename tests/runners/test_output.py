@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -84,12 +85,31 @@ def test_summary_gives_floats_three_decimals() -> None:
 
 
 def test_json_is_plain_and_unknown_is_null(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "out.json"
+    path = tmp_path / "out.json"
     moment = datetime(2025, 6, 1, tzinfo=UTC)
     write_json(path, {"a": np.array([1.0, math.nan]), "t": moment, "n": np.int64(3), "p": path})
     found = json.loads(path.read_text(encoding="utf-8"))
     assert found == {"a": [1.0, None], "t": "2025-06-01T00:00:00+00:00", "n": 3, "p": str(path)}
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_mistyped_folder_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be written \(No such file or directory\)"):
+        write_json(tmp_path / "new" / "out.json", {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
+    """Replacing what is no regular file would destroy a device."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_json(pipe, [1])
+        assert json.loads(os.read(reader, 100)) == [1]
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
 
 
 def test_json_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:

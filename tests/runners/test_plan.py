@@ -27,7 +27,7 @@ from runners.cli import app
 from runners.config import load_config
 from telemetry.slots import to_epoch
 from telemetry.store import Store
-from tests.sim.test_planning import fill, load_of, new_store
+from tests.sim.test_planning import fill, load_of, new_store, put_price_day
 
 NOW = datetime(2025, 6, 12, 11, 20, tzinfo=UTC)
 AT = "2025-06-12T13:20+02:00"
@@ -145,16 +145,19 @@ def stop_clock(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
 
 
 def test_schedule_and_picture(folder: Path) -> None:
+    before = datetime.now(UTC)
     result = plan(folder, "--at", AT, "--soc-kwh", "5")
     assert result.exit_code == 0, result.output
     found = schedule(folder)
     assert found["schema"] == "darkstar.schedule/1"
     assert (found["home_id"], found["system_id"]) == ("demo", "dev")
-    assert found["generated_at"] == found["inputs_as_of"] == "2025-06-12T11:20:00Z"
+    assert before <= datetime.fromisoformat(found["generated_at"]) <= datetime.now(UTC)
+    assert found["inputs_as_of"] == "2025-06-12T11:20:00Z"
     # Two hours on come before the end of Friday's prices (22:00 UTC) and of the plan.
     assert found["valid_until"] == "2025-06-12T13:20:00Z"
     assert found["prices_until"] == "2025-06-13T22:00:00Z"
-    assert (found["fit_for_control"], found["reasons"]) == (True, [])
+    assert (found["look_back"], found["fit_for_control"]) == (True, False)
+    assert found["reasons"] == ["a look back at 2025-06-12T11:20:00Z, not made live"]
     assert found["safe_action"] == "self_use"
     assert (found["soc_start_kwh"], found["soc_source"]) == (5.0, "--soc-kwh")
     assert found["certificate"]["status"] == "optimal"
@@ -216,7 +219,9 @@ def test_json_to_stdout_has_it_alone(folder: Path) -> None:
     assert "stored at start" in result.stderr
 
 
-def test_the_same_facts_give_the_same_bytes(folder: Path) -> None:
+def test_the_same_facts_give_the_same_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Apart from the wall clock, which is held."""
+    stop_clock(monkeypatch, NOW + timedelta(days=300))
     plan(folder, "--at", AT, "--soc-kwh", "5")
     first = {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
     plan(folder, "--at", "2025-06-12T11:20Z", "--soc-kwh", "5")
@@ -236,14 +241,36 @@ def test_a_look_back_from_before_the_news_is_not_fit_for_long(folder: Path) -> N
     assert result.exit_code == 0, result.output
     found = schedule(folder)
     assert found["fit_for_control"] is False
-    assert "published until 2025-06-14T22:00:00Z only" in found["reasons"][0]
+    assert "published until 2025-06-14T22:00:00Z only" in found["reasons"][1]
 
 
 def test_the_out_folder_must_be_one(folder: Path) -> None:
     (folder / "out").write_text("a file", "utf-8")
     result = looked_back(folder)
     assert result.exit_code == 73
-    assert "cannot be written" in result.stderr
+    assert "cannot be made a folder" in result.stderr
+
+
+def test_old_readings_are_no_basis_for_control(folder: Path) -> None:
+    """Two days after the last reading: planned, and called unfit on the screen as in the file."""
+    with Store.open(folder / "darkstar.sqlite", read_only=True) as store:
+        reach = store.coverage("demo", "load_kwh")
+    assert reach is not None
+    at = (reach.last + timedelta(minutes=15, hours=49)).isoformat()
+    result = plan(folder, "--at", at, "--no-plot", "--soc-kwh", "5")
+    assert result.exit_code == 0, result.output
+    assert any("49 h old" in reason for reason in schedule(folder)["reasons"])
+    assert "not for control" in result.stdout
+
+
+def test_without_matplotlib_there_is_a_plan_and_no_picture(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runners.plan, "find_spec", lambda name: None)  # noqa: ARG005
+    result = plan(folder, "--at", AT, "--soc-kwh", "5")
+    assert result.exit_code == 0, result.output
+    assert "no picture: it needs the extra `plot`" in " ".join(result.stdout.split())
+    assert not (folder / "out" / "plan.png").exists()
 
 
 # The state it starts from
@@ -444,8 +471,60 @@ def test_a_live_plan_and_a_look_back_at_its_moment_agree(
     stop_clock(monkeypatch, NOW)
     plan(folder, "--no-plot", "--soc-kwh", "5")
     live = schedule(folder)
+    assert live["generated_at"] == live["inputs_as_of"] == "2025-06-12T11:20:00Z"
+    assert (live["look_back"], live["fit_for_control"], live["reasons"]) == (False, True, [])
     looked_back(folder)
-    assert schedule(folder) == live
+    back = schedule(folder)
+    differs = {key for key in live if back[key] != live[key]}
+    assert differs == {"look_back", "fit_for_control", "reasons"}
+
+
+def test_a_look_back_does_not_overwrite_the_live_schedule(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    stop_clock(monkeypatch, NOW)
+    runner, common = CliRunner(), ["plan", "--no-plot", "--soc-kwh", "5"]
+    assert runner.invoke(app, common).exit_code == 0
+    live = (folder / "out" / "schedule.json").read_bytes()
+    assert runner.invoke(app, [*common, "--at", "2025-06-11T13:20:30+02:00"]).exit_code == 0
+    assert (folder / "out" / "schedule.json").read_bytes() == live
+    assert (folder / "out" / "at-20250611T112030Z" / "schedule.json").exists()
+
+
+# Currencies
+
+
+def test_a_home_in_euro_pays_prices_in_the_top_currency(tmp_path: Path) -> None:
+    # 0.1253 EUR are stored; of a home in SEK under EUR at the top, 1 SEK is 1/11 EUR.
+    top = {"currency": "EUR", "exchange_rates": {"SEK": 1 / 11}}
+    make_folder(tmp_path, top=top, home={"currency": "SEK"})
+    assert looked_back(tmp_path).exit_code == 0
+    want = (11 * 0.1253 + 0.2456 + 0.439) * 1.25
+    assert schedule(tmp_path)["slots"][0]["import_price"] == pytest.approx(want)
+
+
+def test_a_home_whose_currency_has_no_rate_may_pay_prices_in_it(tmp_path: Path) -> None:
+    make_folder(tmp_path, top={"exchange_rates": {"USD": 9.0}}, home={"currency": "EUR"})
+    assert looked_back(tmp_path).exit_code == 0
+    want = (0.1253 + 0.2456 + 0.439) * 1.25
+    assert schedule(tmp_path)["slots"][0]["import_price"] == pytest.approx(want)
+
+
+def test_prices_in_two_currencies_name_the_key(folder: Path) -> None:
+    with Store.open(folder / "darkstar.sqlite") as store:
+        put_price_day(
+            store, date(2025, 6, 12), currency="SEK", source="other", value=lambda *_: 0.5
+        )
+    line = one_line(looked_back(folder), 65)
+    assert "homes.demo.price_currency -> prices of SE4 are stored in EUR, SEK; set" in line
+    assert "set `price_currency` for the home" in line
+    for currency, spot in (("SEK", 0.5), ("EUR", 1.3783)):
+        text = template().replace("    # price_currency: EUR ", f"    price_currency: {currency} ")
+        (folder / "config.yaml").write_text(text, "utf-8")
+        assert looked_back(folder).exit_code == 0
+        want = (spot + 0.2456 + 0.439) * 1.25
+        assert schedule(folder)["slots"][0]["import_price"] == pytest.approx(want)
 
 
 # Secrets

@@ -57,13 +57,14 @@ def table(text: str) -> list[list[str]]:
 
 def check_row(row: list[str], moments: int) -> None:
     """A row adds up, and the plan is the cheapest."""
-    assert len(row) == 9
-    none, self_use, plan, saved = (float(cell) for cell in row[3:7])
+    assert len(row) == 10
+    none, self_use, plan, saved, planned = (float(cell) for cell in row[3:8])
     assert plan <= self_use + 0.005
     assert plan <= none + 0.005
     assert saved == pytest.approx(none - plan, abs=0.011)
-    assert row[7] == f"{moments} of {moments}"
-    assert re.fullmatch(r"\d+\.\d ms", row[8])
+    assert planned == pytest.approx(self_use - plan, abs=0.011)
+    assert row[8] == f"{moments} of {moments}"
+    assert re.fullmatch(r"\d+\.\d ms", row[9])
 
 
 def test_twenty_moments_spread_over_the_data() -> None:

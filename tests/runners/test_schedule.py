@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mpc import Plan
-from runners.schedule import schedule_dict, write_schedule
+from runners.schedule import Made, schedule_dict, write_schedule
 from tests.runners.test_output import make_plan
 
 START = datetime(2025, 6, 1, 12, 0, tzinfo=UTC)
@@ -25,13 +25,13 @@ def schedule(
     generated_at: datetime = START,
     prices_until: datetime | None = START + timedelta(hours=4),
     price_pairing: str | None = None,
+    made: Made | None = None,
 ) -> dict[str, object]:
     return schedule_dict(
         plan,
         home_id="villa",
         system_id="dev",
-        generated_at=generated_at,
-        inputs_as_of=generated_at,
+        made=made or Made(generated_at=generated_at, inputs_as_of=generated_at),
         soc_source="--soc-kwh",
         currency="SEK",
         zone="Europe/Stockholm",
@@ -46,6 +46,7 @@ def test_fit_schedule_reads_back(plan: Plan, tmp_path: Path) -> None:
     found = json.loads(path.read_text(encoding="utf-8"))
     assert found["schema"] == "darkstar.schedule/1"
     assert (found["fit_for_control"], found["reasons"]) == (True, [])
+    assert found["look_back"] is False
     assert found["safe_action"] == "self_use"
     assert found["costs"]["objective"] == plan.objective
     assert found["certificate"]["status"] == "optimal"
@@ -96,6 +97,16 @@ def test_unfit_says_why(plan: Plan, changes: dict[str, object], reason: str) -> 
     found = schedule(plan, **changes)  # type: ignore[arg-type]
     assert found["fit_for_control"] is False
     assert reason in str(found["reasons"])
+
+
+def test_a_look_back_is_never_fit_and_counts_from_its_moment(plan: Plan) -> None:
+    now = START + timedelta(days=900)
+    found = schedule(plan, made=Made(generated_at=now, inputs_as_of=START, look_back=True))
+    assert (found["look_back"], found["fit_for_control"]) == (True, False)
+    assert found["reasons"] == ["a look back at 2025-06-01T12:00:00Z, not made live"]
+    assert found["generated_at"] == "2027-11-18T12:00:00Z"
+    assert found["inputs_as_of"] == "2025-06-01T12:00:00Z"
+    assert found["valid_until"] == "2025-06-01T14:00:00Z"
 
 
 @pytest.mark.parametrize(("gap", "fit"), [(0.009, True), (1e6, False)])

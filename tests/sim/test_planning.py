@@ -475,7 +475,8 @@ def test_prices_in_the_homes_own_currency_need_no_rate(facts: Store) -> None:
 def test_a_currency_without_rate_is_refused(facts: Store) -> None:
     message = (
         r"^home villa: prices of SE4 are in EUR, the home pays in SEK; "
-        r"give `exchange_rates: \{EUR: \.\.\.\}`$"
+        r"give `exchange_rates: \{EUR: \.\.\.\}`, or that of SEK "
+        r"where EUR is the top-level currency$"
     )
     with pytest.raises(KnownInputsError, match=message):
         known_inputs(facts, make_model(exchange_rates={"USD": 9.0}), NEWS)
@@ -653,6 +654,20 @@ def test_an_area_without_prices_is_refused(facts: Store) -> None:
     )
     with pytest.raises(KnownInputsError, match=message):
         known_inputs(facts, make_model(price_area="SE3"), BEFORE_NEWS)
+
+
+def test_prices_of_another_currency_than_the_one_read_are_none(facts: Store) -> None:
+    message = r"no prices of area SE4 in NOK were known at .* correct `area` or `price_currency`$"
+    with pytest.raises(KnownInputsError, match=message):
+        known_inputs(facts, make_model(price_currency="NOK"), BEFORE_NEWS)
+
+
+@pytest.mark.parametrize("at", [BEFORE_NEWS, NEWS, datetime(2025, 6, 12, 21, 59, tzinfo=UTC)])
+def test_the_longest_horizon_has_prices_to_its_end(facts: Store, at: datetime) -> None:
+    # 144 h and the 24 h after it: the last slot's wall clock was published on the 12th, 7 days ago.
+    inputs = known_inputs(facts, make_model(horizon_hours=144), at)
+    assert inputs.spot.shape == (144 * 4,)
+    assert np.isfinite(inputs.spot).all()
 
 
 def test_prices_too_old_are_refused(facts: Store) -> None:

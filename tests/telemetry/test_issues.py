@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from telemetry.errors import CurrencyError, SeriesError, TimeError
-from telemetry.slots import assumed_issue_time, delivery_day_start, local_day, to_epoch
+from telemetry.slots import MARKET_ZONE, assumed_issue_time, local_day, to_epoch
 from telemetry.sql import WriteCounts
 from telemetry.store import Store
 
@@ -115,7 +115,10 @@ def test_twice_is_once_and_halves_of_an_issue_are_joined(store: Store) -> None:
 def test_two_currencies(store: Store) -> None:
     _put(store, [1.0])
     _put(store, [11.0], currency="sek")
-    with pytest.raises(CurrencyError, match="prices of SE4 are stored in EUR, SEK, want one"):
+    with pytest.raises(
+        CurrencyError,
+        match="prices of SE4 are stored in EUR, SEK, want one currency; pick one: pass currency",
+    ):
         store.prices("SE4", START, START + HOUR)
     found = store.prices("SE4", START, START + HOUR, currency="SEK")
     assert (found.currency, found.values.tolist()) == ("SEK", [11.0] * 4)
@@ -131,7 +134,7 @@ def test_delivery_days_of_any_length(store: Store, day: date, slots: int) -> Non
         "SE4",
         source="csv",
         currency="EUR",
-        start=delivery_day_start(day),
+        start=local_day(day, MARKET_ZONE)[0],
         slot_minutes=60,
         values=hourly,
         issued_at=assumed_issue_time(day),

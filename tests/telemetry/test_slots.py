@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -12,9 +13,8 @@ from hypothesis import strategies as st
 
 from telemetry.errors import TimeError
 from telemetry.slots import (
+    MARKET_ZONE,
     assumed_issue_time,
-    delivery_day_of,
-    delivery_day_start,
     from_epoch,
     local_calendar,
     local_day,
@@ -85,7 +85,7 @@ def test_calendar_agrees_with_datetime(moments: list[datetime], zone: str) -> No
         assert (calendar.hour[place], calendar.month[place]) == (local.hour, local.month)
 
 
-@given(st.datetimes(timezones=st.just(UTC), min_value=datetime(1900, 1, 1)))  # noqa: DTZ001
+@given(st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_slot_of_holds_the_moment(moment: datetime) -> None:
     start = slot_of(moment)
     assert start <= moment < start + timedelta(minutes=15)
@@ -124,6 +124,30 @@ def test_market_day() -> None:
     assert assumed_issue_time(date(2025, 7, 2)) == datetime(2025, 7, 1, 11, 15, tzinfo=UTC)
     # Published the day before the change, so still on winter time.
     assert assumed_issue_time(date(2025, 3, 30)) == datetime(2025, 3, 29, 12, 15, tzinfo=UTC)
-    assert delivery_day_start(date(2025, 7, 1)) == datetime(2025, 6, 30, 22, tzinfo=UTC)
-    assert delivery_day_of(datetime(2025, 6, 30, 22, tzinfo=UTC)) == date(2025, 7, 1)
-    assert delivery_day_of(datetime(2025, 6, 30, 21, 59, tzinfo=UTC)) == date(2025, 6, 30)
+    start, _ = local_day(date(2025, 7, 1), MARKET_ZONE)
+    assert start == datetime(2025, 6, 30, 22, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        pytest.param(lambda: to_epoch(datetime.max.replace(tzinfo=UTC)), id="to_epoch late"),
+        pytest.param(lambda: to_epoch(datetime.min.replace(tzinfo=UTC)), id="to_epoch early"),
+        pytest.param(lambda: from_epoch(10**12), id="from_epoch"),
+        pytest.param(lambda: slot_of(datetime.min.replace(tzinfo=UTC)), id="slot_of"),
+        pytest.param(lambda: local_day(date.max, STOCKHOLM), id="local_day late"),
+        pytest.param(lambda: local_day(date.min, STOCKHOLM), id="local_day early"),
+        pytest.param(lambda: assumed_issue_time(date.min), id="issue time"),
+        pytest.param(lambda: local_calendar(np.array([10**12]), STOCKHOLM), id="calendar"),
+    ],
+)
+def test_years_of_no_house(refused: Callable[[], object]) -> None:
+    with pytest.raises(TimeError, match="want a time in the years 1970 to 2199"):
+        refused()
+
+
+def test_first_and_last_day() -> None:
+    # Brussels is UTC+1 in winter: both market days begin in the year before.
+    assert to_epoch(local_day(date(1970, 1, 1), MARKET_ZONE)[0]) == -3600
+    last = datetime(2199, 12, 31, 23, tzinfo=UTC)
+    assert local_day(date(2200, 1, 1), MARKET_ZONE)[0] == last

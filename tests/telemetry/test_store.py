@@ -65,7 +65,7 @@ def test_pragmas(store: Store) -> None:
 
 
 def test_foreign_keys_hold(store: Store) -> None:
-    with pytest.raises(sa.exc.IntegrityError, match="FOREIGN KEY"), store._write() as conn:
+    with pytest.raises(StoreError, match="FOREIGN KEY"), store._write() as conn:
         conn.exec_driver_sql(
             "INSERT INTO slot_observations VALUES ('nobody','load_kwh',0,1.0,'live',0,0,'test')"
         )
