@@ -17,16 +17,12 @@ so other days take its place. Reference cases (7 days of load, 3 of PV): the dat
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from forecast.errors import MissingHistoryError, SeriesError
+from telemetry.arrays import F64, I64
 from telemetry.slots import SLOT_SECONDS, local_calendar
-
-F64: TypeAlias = NDArray[np.float64]
-I64: TypeAlias = NDArray[np.int64]
 
 LOAD_DAYS = 7
 PV_DAYS = 3

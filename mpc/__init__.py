@@ -17,6 +17,7 @@ from mpc.errors import (
 from mpc.flows import Violation
 from mpc.horizon import Horizon
 from mpc.plan import Plan
+from mpc.plan_json import SCHEMA as PLAN_SCHEMA
 from mpc.planner import Planner
 from mpc.problem import terminal_curve
 from mpc.site import Battery, Grid, Site
@@ -24,6 +25,7 @@ from mpc.tariff import PriceEntry, Tariff
 from mpc.terminal import TerminalCurve
 
 __all__ = [
+    "PLAN_SCHEMA",
     "Battery",
     "Grid",
     "Horizon",

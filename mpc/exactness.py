@@ -251,13 +251,15 @@ class _Search:
         return Directions(**masks)
 
 
-def open_window(problem: Problem, model: HouseModel, numbers: Numbers) -> None:
-    """Lower (raise) the SoC bound to the start, where the start lies outside."""
-    start = problem.soc_start_kwh
+def open_window(
+    problem: Problem, model: HouseModel, numbers: Numbers, outside: Mask | None = None
+) -> None:
+    """Lower (raise) the SoC bound to the start, in the slots outside; None: in all."""
+    slots, start = slice(None) if outside is None else outside, problem.soc_start_kwh
     if problem.start_side < 0:
-        numbers.col_lower[model.soc] = np.minimum(problem.soc_min, start)
+        numbers.col_lower[model.soc][slots] = np.minimum(problem.soc_min, start)[slots]
     else:
-        numbers.col_upper[model.soc] = np.maximum(problem.soc_max, start)
+        numbers.col_upper[model.soc][slots] = np.maximum(problem.soc_max, start)[slots]
 
 
 def fix_directions(
@@ -275,13 +277,7 @@ def fix_directions(
             numbers.col_upper[group][mask] = 0.0
     if not problem.start_side:
         return
-    outside = directions.outside
-    waiting = np.concatenate([[True], outside[:-1]])
-    start = problem.soc_start_kwh
-    if problem.start_side < 0:
-        for group in model.all_discharge:
-            numbers.col_upper[group][waiting] = 0.0
-        numbers.col_lower[model.soc][outside] = np.minimum(problem.soc_min, start)[outside]
-    else:
-        numbers.col_upper[model.charge][waiting] = 0.0
-        numbers.col_upper[model.soc][outside] = np.maximum(problem.soc_max, start)[outside]
+    open_window(problem, model, numbers, directions.outside)
+    waiting = np.concatenate([[True], directions.outside[:-1]])
+    for group in model.all_discharge if problem.start_side < 0 else (model.charge,):
+        numbers.col_upper[group][waiting] = 0.0

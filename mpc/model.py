@@ -91,7 +91,7 @@ class HouseModel:
     """Columns, rows and matrix of one structure, filled with the numbers of a problem."""
 
     def __init__(self, structure: Structure) -> None:
-        """Lay out the columns and set the matrix (M1)-(M4)."""
+        """Lay out the columns and set the matrix (M1)-(M4), (M6)."""
         self.structure = structure
         lp, slots = Lp(), structure.slots
         self.charge = lp.add_columns(slots)
@@ -121,7 +121,7 @@ class HouseModel:
         return tuple(c for c in columns if c.stop > c.start)
 
     def _set_rows(self, lp: Lp) -> None:
-        """Set (M1)-(M4)."""
+        """Set (M1)-(M4) and (M6)."""
         slots = self.structure.slots
         self.stored = lp.add_rows(slots)
         self.bus = lp.add_rows(slots)

@@ -14,7 +14,6 @@ __all__ = [
     "battery_range",
     "battery_step",
     "clip",
-    "over_limit",
     "paid_import_limit",
     "settle",
     "slot_cost",
@@ -128,8 +127,3 @@ def slot_cost(
     """Return what a slot costs: bill plus wear, currency (P4)."""
     bill = import_price * import_kwh - export_price * export_kwh
     return bill + wear_cost_per_kwh * discharge_kwh
-
-
-def over_limit(energy_kwh: float, limit_kwh: float) -> float:
-    """Return the energy above a limit, kWh."""
-    return max(energy_kwh - limit_kwh, 0.0)

@@ -61,7 +61,7 @@ class _Answer(NamedTuple):
 
 
 class Planner:
-    """Plans one site with HiGHS. Keep one per site and thread: it keeps model and matrix.
+    """Plans one site with HiGHS. Keep one per site and thread: it keeps columns and matrix.
 
     Args:
         site: the house.
@@ -86,8 +86,8 @@ class Planner:
         Args:
             horizon: slots, prices, load and PV.
             soc_kwh: stored energy at the start; outside the battery's window it still plans.
-            previous: an earlier plan of this planner: keeps the HiGHS model and starts from its
-                basis. The cost is the same; among equally cheap plans another may come out.
+            previous: an earlier plan of this planner, from whose basis HiGHS starts. The cost
+                is the same; among equally cheap plans another may come out.
 
         Raises:
             InputError: for a state or limits that do not fit the battery or the horizon.

@@ -81,19 +81,20 @@ def vat(value: float) -> float:
 
 def power_kw(value: float) -> float:
     """Power of a house, kW."""
-    if value < 0.0:
-        raise refuse("a power limit has no sign; write 0 or more kW")
-    if value > _MAX_HOUSE_KW:
-        raise refuse(f"more than a house has, and the unit is kW; did you mean {value / 1000}?")
-    return value
+    return _of_a_house(value, _MAX_HOUSE_KW, "kW", "a power limit has no sign")
 
 
 def energy_kwh(value: float) -> float:
     """Energy of a house's battery, kWh."""
+    return _of_a_house(value, _MAX_HOUSE_KWH, "kWh", "stored energy is never negative")
+
+
+def _of_a_house(value: float, most: float, unit: str, negative: str) -> float:
+    """Refuse what has the wrong sign, and what is probably written in thousandths of the unit."""
     if value < 0.0:
-        raise refuse("stored energy is never negative; write 0 or more kWh")
-    if value > _MAX_HOUSE_KWH:
-        raise refuse(f"more than a house has, and the unit is kWh; did you mean {value / 1000}?")
+        raise refuse(f"{negative}; write 0 or more {unit}")
+    if value > most:
+        raise refuse(f"more than a house has, and the unit is {unit}; did you mean {value / 1000}?")
     return value
 
 

@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mpc import Horizon, Site, TerminalCurve
 from runners.config import load_config
@@ -19,8 +18,9 @@ from runners.init import template, write_config
 from runners.plan import PlanRun, run_plan
 from sim.baselines import Outcome, self_use
 from sim.demo import DEMO_HOME, DemoYear, make_demo_year
+from telemetry.arrays import F64
 from telemetry.channels import Provenance
-from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS, assumed_issue_time, from_epoch, local_day
+from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS, from_epoch, local_day
 from telemetry.store import Store
 
 __all__ = ["fill_store", "run_demo"]
@@ -32,8 +32,6 @@ _MARK = "# made by `darkstar demo`, which fills the store of this folder anew; n
 _CONFIG, _STORE = "config.yaml", "darkstar.sqlite"
 _SOURCE = "demo"
 _WEATHER = ("temp_c", "ghi_w_m2", "dni_w_m2", "dhi_w_m2", "cloud_cover", "wind_m_s")
-
-F64 = NDArray[np.float64]
 
 
 def run_demo(
@@ -171,7 +169,7 @@ def _put_prices(store: Store, year: DemoYear) -> None:
             start=start[0],
             slot_minutes=SLOT_MINUTES,
             values=year.spot_eur_per_kwh[begin:stop],
-            issued_at=assumed_issue_time(day),
+            issued_at=from_epoch(int(year.spot_known_at[begin])),
         )
         day = date.fromordinal(day.toordinal() + 1)
 

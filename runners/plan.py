@@ -14,7 +14,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import cast
 
-from mpc import Plan, Planner, TerminalCurve
+from mpc import PLAN_SCHEMA, Plan, Planner, TerminalCurve
 from runners.config import Config, load_config
 from runners.errors import EX_DATAERR, ConfigError, Problem
 from runners.output import console, plan_table, summary_table, write_json
@@ -32,7 +32,6 @@ __all__ = ["OUT", "PlanRun", "StartState", "home_model", "make_plan", "report_pl
 OUT = Path("out")
 """Where live plans go; look backs go to folders in it."""
 
-_PLAN_SCHEMA = "darkstar.plan/1"
 _BASELINE = "baseline"
 _LIVE = "live"
 
@@ -232,7 +231,7 @@ def _save(store: Store, home_id: str, run: PlanRun) -> None:
             engine=plan.engine,
             status=plan.status,
             objective=plan.objective,
-            plan_schema=_PLAN_SCHEMA,
+            plan_schema=PLAN_SCHEMA,
             plan_json=plan.to_json(),
         )
         store.put_plan(home_id, stored)

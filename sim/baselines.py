@@ -12,13 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mpc import Horizon, Plan, Site, TerminalCurve, physics
+from telemetry.arrays import F64
 
 __all__ = ["Outcome", "cost_of_plan", "no_battery", "self_use"]
-
-F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

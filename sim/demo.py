@@ -20,7 +20,8 @@ from sim.demo_forecast import WeatherIssue, make_issues
 from sim.demo_load import HouseDays, house_days, make_load
 from sim.demo_prices import make_prices
 from sim.demo_pv import make_pv
-from sim.demo_weather import F64, I64, Sun, Weather, make_weather, sun_over
+from sim.demo_weather import Sun, Weather, make_weather, sun_over
+from telemetry.arrays import F64, I64
 from telemetry.home import Home, Plane
 from telemetry.slots import (
     SLOT_SECONDS,

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from sim.demo_weather import F64, I64, Sun, Weather, autoregressive, split_radiation
+from sim.demo_weather import Sun, Weather, autoregressive, split_radiation
+from telemetry.arrays import F64, I64
 from telemetry.slots import SLOT_SECONDS, from_epoch
 
 VARIABLES = ("temp_c", "ghi_w_m2", "dni_w_m2", "dhi_w_m2", "cloud_cover", "wind_m_s")

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.demo_weather import F64, I64, Sun, Weather, autoregressive
+from sim.demo_weather import Sun, Weather, autoregressive
+from telemetry.arrays import F64, I64
 from telemetry.slots import SLOT_SECONDS, local_calendar
 
 _HOURS = SLOT_SECONDS / 3600.0

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.demo_load import HouseDays
-from sim.demo_weather import F64, I64, Sun, Weather, autoregressive, season
+from sim.demo_weather import Sun, Weather, autoregressive, season
+from telemetry.arrays import F64, I64
 
 MIN_EUR_PER_KWH = -0.06
 MAX_EUR_PER_KWH = 0.58

@@ -12,7 +12,8 @@ horizon and never above peak * 0.25 h.
 
 import numpy as np
 
-from sim.demo_weather import F64, Sun, Weather, load_pvlib
+from sim.demo_weather import Sun, Weather, load_pvlib
+from telemetry.arrays import F64
 from telemetry.home import Plane
 from telemetry.slots import SLOT_SECONDS
 

@@ -16,16 +16,12 @@ the middle of the slot has the sun at or below the horizon.
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from telemetry.arrays import F64, I64
 from telemetry.errors import MissingExtraError
 from telemetry.slots import SLOT_SECONDS
-
-F64: TypeAlias = NDArray[np.float64]
-I64: TypeAlias = NDArray[np.int64]
 
 YEAR_SECONDS = 365.2425 * 86_400.0
 _QUARTERS_PER_HOUR = 4

@@ -18,15 +18,12 @@ Results from such pairs are called synthetic pairings wherever they are reported
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sim.errors import PairingError
+from telemetry.arrays import I64
 from telemetry.slots import local_calendar
-
-I64: TypeAlias = NDArray[np.int64]
 
 _DAY_SECONDS = 86_400
 _HALF_YEAR_DAYS = 182

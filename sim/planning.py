@@ -18,14 +18,13 @@ from forecast.baseline import fill_unpublished_prices, load_baseline, pv_baselin
 from mpc import Horizon, Site, Tariff, terminal_curve
 from sim.errors import KnownInputsError
 from sim.pairing import PricePairing
+from telemetry.arrays import F64, I64
 from telemetry.home import Home
 from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS, from_epoch, slot_of, slot_range, to_epoch
 from telemetry.store import Store
 
 __all__ = ["HomeModel", "KnownInputs", "known_inputs"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 _HISTORY = timedelta(days=29)
 _AFTER = timedelta(hours=24)
@@ -216,10 +215,9 @@ def _no_prices(model: HomeModel, at: datetime, first: datetime) -> KnownInputsEr
 def _settlement_start(tariff: Tariff, start: datetime) -> datetime:
     """Return where the settlement period of ``start`` began, at the earliest."""
     periods = (tariff.import_settlement_minutes, tariff.export_settlement_minutes)
-    if "month" in periods:
-        local = start.astimezone(ZoneInfo(tariff.zone))
-        return local.replace(day=1, hour=0, minute=0, fold=0).astimezone(start.tzinfo)
     local = start.astimezone(ZoneInfo(tariff.zone))
+    if "month" in periods:
+        return local.replace(day=1, hour=0, minute=0, fold=0).astimezone(start.tzinfo)
     return start - timedelta(minutes=local.minute % max(int(p) for p in periods))
 
 

@@ -9,14 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecast.baseline import (
-    F64,
-    I64,
     fill_unpublished_prices,
     load_baseline,
     pv_baseline,
     same_slot_mean,
 )
 from forecast.errors import ForecastError, MissingHistoryError, SeriesError
+from telemetry.arrays import F64, I64
 from telemetry.slots import local_calendar, local_day, slot_range, to_epoch
 
 ZONE = "Europe/Stockholm"

@@ -49,7 +49,7 @@ def test_settling_conserves_energy_and_no_curtailment_is_cheaper(
     def cost(curtailed: float) -> float:
         grid = net + curtailed
         bought, sold = max(grid, 0.0), max(-grid, 0.0)
-        over = physics.over_limit(bought, most_in) + physics.over_limit(sold, most_out)
+        over = max(bought - most_in, 0.0) + max(sold - most_out, 0.0)
         return physics.slot_cost(bought, sold, 0.0, buy, sell, 0.0) + penalty * over
 
     tried = min(cost(float(k)) for k in np.linspace(0.0, pv, 201))
