@@ -122,14 +122,12 @@ def _table(report: ImportReport) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.title = (
         f"{Path(report.path).name}: {report.kind}, {report.rows} rows, "
-        f"{report.rejected_count} rejected"
+        f"{report.rejected_count} rejected{_counted_in(report)}"
     )
     table.title_justify = "left"
     table.add_column("series", overflow="fold")
     table.add_column("period (UTC)", no_wrap=True)
-    units = {series.unit for series in report.series}
-    unit = f" ({units.pop()})" if len(units) == 1 else ""
-    for name in (f"written{unit}", "unchanged", "missing"):
+    for name in ("written", "unchanged", "missing"):
         table.add_column(name, justify="right", no_wrap=True)
     for series in report.series:
         counts = series.counts
@@ -143,6 +141,12 @@ def _table(report: ImportReport) -> Table:
     if not report.series:
         table.add_row("nothing imported", "", "0", "0", "")
     return table
+
+
+def _counted_in(report: ImportReport) -> str:
+    """Say what the counts of a file count; missing cells are cells of the file."""
+    units = sorted({series.unit for series in report.series})
+    return f"; written counts {', '.join(units)}" if units else ""
 
 
 def _remarks(reports: Sequence[ImportReport], config: Config) -> list[str]:
