@@ -4,8 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-RUN_EXTRAS := forecast,plot
-ALL_EXTRAS := forecast,plot,reference,test
+RUN_EXTRAS := forecast,live,plot
+ALL_EXTRAS := forecast,live,plot,reference,test
 
 .PHONY: demo test lint types unit bench results lock clean
 

@@ -22,11 +22,23 @@ class Channel(StrEnum):
     WATER_HEATER_KWH = "water_heater_kwh"  # into the water heater; part of load_kwh
     SOC_START = "soc_start"  # state of charge at the slot's start
     SOC_END = "soc_end"  # state of charge at the slot's end
+    VACATION = "vacation"  # share of the slot in which nobody lived here
+    ALARM_ARMED = "alarm_armed"  # share of the slot in which the alarm was armed
 
     @property
     def is_energy(self) -> bool:
         """Whether it is an energy per slot (divided by resampling) or a state (held)."""
         return self.value.endswith("_kwh")
+
+    @property
+    def is_battery(self) -> bool:
+        """Whether it speaks of the battery alone: a day without it still tells load and PV."""
+        return self in _BATTERY
+
+
+_BATTERY = frozenset(
+    {Channel.CHARGE_KWH, Channel.DISCHARGE_KWH, Channel.SOC_START, Channel.SOC_END}
+)
 
 
 class Provenance(StrEnum):
@@ -35,6 +47,7 @@ class Provenance(StrEnum):
     A better or equal origin replaces a number, a worse one is kept out; see ``rank``.
     """
 
+    REPAIRED = "repaired"  # put right by a repair; nothing but that repair's undoing changes it
     LIVE = "live"  # read from the device while the slot ran
     STATISTICS_5MIN = "statistics_5min"  # the recorder's five-minute sums
     STATISTICS_HOURLY = "statistics_hourly"  # the recorder's hourly sums
@@ -73,3 +86,6 @@ class Quality(IntFlag):
     SPREAD = 32  # part of a counter's advance across a gap
     STUCK = 64  # the reading did not move when it should have
     HOURLY = 128  # with RESAMPLED: the interval was an hour or longer
+    LUMP = 256  # first advance after an hour or more without one: may hold energy of that time
+    GAP = 512  # missing: the source gave no reading for longer than an hour
+    DERIVED = 1024  # from the house's energy balance, not from a meter of its own

@@ -6,6 +6,12 @@
     ├── SeriesError           arrays of the wrong shape, unit or content
     ├── MissingExtraError     an optional package is needed for this and absent
     ├── ImportFileError       a file of which nothing can be imported
+    ├── SensorError           an entity that cannot measure what it should
+    ├── PeerError             a service outside (Home Assistant, prices, weather) failed
+    │   ├── PeerAuthError       it refused the token
+    │   ├── PeerUnreachableError  no connection, cut off, or too slow
+    │   ├── PeerNotReadyError   it is there, but still starting or already stopping
+    │   └── PeerReplyError      it answered what nobody can use
     └── StoreError            the database is absent, full, broken or not a store
         ├── StoreBusyError      another process holds it; the same call may succeed later
         ├── SchemaVersionError  the store was written by another version
@@ -64,6 +70,38 @@ class ImportFileError(TelemetryError):
     def __init__(self, path: str, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(f"{path}: {reason}")
+
+
+class SensorError(TelemetryError, ValueError):
+    """An entity, or the wiring of a channel, that cannot measure what it should."""
+
+    def __init__(self, entity: str, got: str, want: str) -> None:
+        self.entity, self.got, self.want = entity, got, want
+        super().__init__(f"{entity} {got}, want {want}")
+
+
+class PeerError(TelemetryError):
+    """A service outside did not do what was asked; nothing was written."""
+
+    def __init__(self, peer: str, reason: str, cure: str) -> None:
+        self.peer, self.reason, self.cure = peer, reason, cure
+        super().__init__(f"{peer}: {reason}; {cure}")
+
+
+class PeerAuthError(PeerError):
+    """It refused the token: trying again does not help."""
+
+
+class PeerUnreachableError(PeerError):
+    """No connection, a cut one, or no answer in time: try again later."""
+
+
+class PeerNotReadyError(PeerError):
+    """It is starting or stopping: try again in a minute."""
+
+
+class PeerReplyError(PeerError):
+    """Its answer is broken, or of a shape that this version does not know."""
 
 
 class StoreError(TelemetryError):

@@ -9,7 +9,8 @@ Which of two values of one slot stays:
     same origin    the shorter or equal interval replaces; a longer is  kept
 
 so that importing files again, in any order, changes nothing and a gap never erases a measurement.
-One exception: who judged a number by a rule (``night``) may revoke it; see ``revokes``.
+Two exceptions: who judged a number by a rule (``night``) may revoke it (see ``revokes``), and what
+a repair put right, number or NULL, stays until that repair is undone (``telemetry.repairs``).
 """
 
 from __future__ import annotations
@@ -213,7 +214,8 @@ def _judge(
     )
     longer = _length_class(came.quality) - _length_class(had.quality)
     better = (provenance.rank > rank) | ((provenance.rank == rank) & (longer <= 0))
-    fills, hides = ~came_missing & had_missing, came_missing & ~had_missing
+    hides = came_missing & ~had_missing
+    fills = ~came_missing & had_missing & (origins != Provenance.REPAIRED.value)
     revoked = np.zeros_like(hides)
     if revokes is not None:
         # Only of the very same interval: another file's verdict stands.
