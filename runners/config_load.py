@@ -34,6 +34,7 @@ _PRICE_PARTS = (
 _HOME_PRICES = ("wear_cost_per_kwh", "export_margin_per_kwh", "recovery_price_per_kwh")
 _HOST = re.compile(r"[\w.:-]+")
 _STORE_URL = ("store", "url")
+_TOKEN = ("home_assistant", "token")
 _MAX_PORT = 65_535
 _MAX_SHIFT_DAYS = 182 * 400
 _URL_FIX = (
@@ -372,8 +373,10 @@ def _problem(found: dict[str, Any], model: type[BaseModel], raw: dict[str, Any])
     path = _written_path(found["loc"], raw)
     key, given = ".".join(str(part) for part in path if part != "[key]"), found.get("input")
     owner = _model_at(model, found["loc"][:-1])
-    if isinstance(given, SecretStr) and (found["loc"], found["type"]) != (_STORE_URL, "refused"):
-        message = "a secret is allowed in store.url alone; write the value itself"
+    if isinstance(given, SecretStr) and not (
+        _is_secret(found["loc"]) and found["type"] == "refused"
+    ):
+        message = "a secret is allowed in store.url and token alone; write the value itself"
         return Problem(key, "(secret)", message)
     kind = found["type"]
     if kind == "extra_forbidden":
@@ -382,9 +385,14 @@ def _problem(found: dict[str, Any], model: type[BaseModel], raw: dict[str, Any])
     help_text = _description(owner, found["loc"])
     if kind == "missing":
         return Problem(key, "", f"missing; add {help_text or 'it'}")
-    hidden = isinstance(given, dict | BaseModel) or found["loc"] == _STORE_URL
+    hidden = isinstance(given, dict | BaseModel) or _is_secret(found["loc"])
     value = "" if hidden else shown(given)
     return Problem(key, value, _message(found, given, help_text))
+
+
+def _is_secret(loc: tuple[int | str, ...]) -> bool:
+    """Return whether a key holds a secret, however it was written."""
+    return loc == _STORE_URL or loc[-2:] == _TOKEN
 
 
 def _message(found: dict[str, Any], given: object, help_text: str) -> str:
@@ -431,6 +439,8 @@ def _written_path(loc: tuple[int | str, ...], raw: object) -> list[int | str]:
     for part in loc:
         if not isinstance(raw, dict | list):
             break
+        if isinstance(part, int) and isinstance(raw, dict) and part not in raw:
+            continue  # one mapping, taken as a list of one
         path.append(part)
         try:
             raw = raw[part]  # type: ignore[call-overload,index,unused-ignore]

@@ -77,6 +77,7 @@ class SensorError(TelemetryError, ValueError):
 
     def __init__(self, entity: str, got: str, want: str) -> None:
         self.entity, self.got, self.want = entity, got, want
+        self.name = entity
         super().__init__(f"{entity} {got}, want {want}")
 
 

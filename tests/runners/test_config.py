@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from forecast.baseline import MAX_LOOKBACK_DAYS
-from runners.config import Config, ForecastConfig, load_config
+from runners.config import Config, load_config
+from runners.config_models import ForecastConfig
 from runners.errors import ConfigError
 
 HOME = """\
