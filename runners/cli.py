@@ -4,7 +4,9 @@
     1    an unexpected error, with its traceback
     2    options that cannot be used
     65   data that cannot be used  66   no such input file    73   an output cannot be written
-    75   try again later           78   the configuration
+    69   a service does not answer  76   it answers what nobody can use
+    75   try again later           77   it refuses the token
+    78   the configuration
 
 Expected errors are one red line each on stderr. Commands import what they need when they run, so
 that ``darkstar --help`` is quick.
@@ -13,15 +15,19 @@ that ``darkstar --help`` is quick.
 import functools
 import sys
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, ParamSpec
 
 import typer
 
 from runners.errors import (
+    EX_CONFIG,
     EX_DATAERR,
+    EX_NOPERM,
+    EX_PROTOCOL,
     EX_TEMPFAIL,
+    EX_UNAVAILABLE,
     ConfigError,
 )
 
@@ -58,6 +64,19 @@ def _aware(text: str | None) -> datetime | None:
     return moment
 
 
+def _day(text: str, option: str) -> date:
+    """Parse a date such as 2025-07-01."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        message = f"{text!r} is no date; write e.g. 2025-07-01"
+        raise typer.BadParameter(message, param_hint=option) from None
+    if not _YEARS[0] <= day.year <= _YEARS[1]:
+        message = f"{text!r} is no year from {_YEARS[0]} to {_YEARS[1]}; correct it"
+        raise typer.BadParameter(message, param_hint=option)
+    return day
+
+
 ConfigOption = Annotated[Path, typer.Option("--config", help="The configuration file.")]
 JsonOption = Annotated[
     str | None,
@@ -66,6 +85,16 @@ JsonOption = Annotated[
 AtOption = Annotated[
     str | None,
     typer.Option("--at", metavar="ISO", help="Look back at this moment; default: plan live."),
+]
+HomeOption = Annotated[
+    str | None, typer.Option("--home", metavar="ID", help="Which home; not needed for one.")
+]
+StartDateOption = Annotated[
+    str, typer.Option("--start-date", metavar="DATE", help="First local day, e.g. 2025-07-01.")
+]
+EndDateOption = Annotated[
+    str | None,
+    typer.Option("--end-date", metavar="DATE", help="Last local day, included; default: today."),
 ]
 NoPlotOption = Annotated[bool, typer.Option("--no-plot", help="Draw no picture.")]
 
@@ -101,6 +130,12 @@ def _expected() -> Iterator[tuple[type[Exception], int]]:
         ("mpc.errors", "SolverError", EX_TEMPFAIL),
         ("mpc.errors", "PlanError", EX_DATAERR),
         ("telemetry.errors", "StoreBusyError", EX_TEMPFAIL),
+        ("telemetry.errors", "PeerAuthError", EX_NOPERM),
+        ("telemetry.errors", "PeerUnreachableError", EX_UNAVAILABLE),
+        ("telemetry.errors", "PeerNotReadyError", EX_TEMPFAIL),
+        ("telemetry.errors", "PeerReplyError", EX_PROTOCOL),
+        ("telemetry.errors", "ClockError", EX_TEMPFAIL),
+        ("telemetry.errors", "SensorError", EX_CONFIG),
         ("telemetry.errors", "TelemetryError", EX_DATAERR),
         ("forecast.errors", "ForecastError", EX_DATAERR),
         ("sim.errors", "SimError", EX_DATAERR),
@@ -125,18 +160,30 @@ def init(
 @app.command("import")
 @_job
 def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help=".csv or .csv.gz files.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help=".csv, .csv.gz or .sqlite files.")
+    ],
     config: ConfigOption = Path("config.yaml"),
     json_file: JsonOption = None,
     weather_home: Annotated[
         str | None,
         typer.Option("--weather-home", metavar="ID", help="The home that weather files belong to."),
     ] = None,
+    home: Annotated[
+        str | None,
+        typer.Option("--home", metavar="ID", help="Whose .sqlite files; not needed for one home."),
+    ] = None,
 ) -> None:
     """Import files of load, PV, prices or weather; twice is the same as once."""
     from runners.import_ import run_import  # noqa: PLC0415
 
-    code = run_import(files, config_path=config, json_path=json_file, weather_home=weather_home)
+    code = run_import(
+        files,
+        config_path=config,
+        json_path=json_file,
+        weather_home=weather_home,
+        home_id=home,
+    )
     if code:
         raise typer.Exit(code)
 
@@ -188,6 +235,38 @@ def plan(
         json_path=json_file,
         plot=not no_plot,
         explain=explain,
+    )
+
+
+@app.command()
+@_job
+def record(
+    config: ConfigOption = Path("config.yaml"),
+    home: HomeOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Record the slots that have just ended from Home Assistant; run it every 15 minutes."""
+    from runners.record import run_record  # noqa: PLC0415
+
+    run_record(config_path=config, home_id=home, json_path=json_file)
+
+
+@app.command()
+@_job
+def backfill(
+    start_date: StartDateOption,
+    end_date: EndDateOption = None,
+    config: ConfigOption = Path("config.yaml"),
+    home: HomeOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Fill days of the past from Home Assistant's statistics; can be stopped and run again."""
+    first = _day(start_date, "--start-date")
+    last = None if end_date is None else _day(end_date, "--end-date")
+    from runners.backfill import run_backfill  # noqa: PLC0415
+
+    run_backfill(
+        config_path=config, start_date=first, end_date=last, home_id=home, json_path=json_file
     )
 
 

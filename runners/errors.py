@@ -10,13 +10,17 @@ import reprlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["EX_CANTCREAT", "EX_CONFIG", "EX_DATAERR", "EX_NOINPUT", "EX_TEMPFAIL"]
+__all__ = ["EX_CANTCREAT", "EX_CONFIG", "EX_DATAERR", "EX_NOINPUT", "EX_NOPERM", "EX_PROTOCOL"]
+__all__ += ["EX_TEMPFAIL", "EX_UNAVAILABLE"]
 __all__ += ["ConfigError", "Problem"]
 
 EX_DATAERR = 65
 EX_NOINPUT = 66
+EX_UNAVAILABLE = 69
 EX_CANTCREAT = 73
 EX_TEMPFAIL = 75
+EX_PROTOCOL = 76
+EX_NOPERM = 77
 EX_CONFIG = 78
 _SHOWN_CHARACTERS = 60
 _URL_LOGIN = re.compile(r"://.*@")

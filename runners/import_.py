@@ -1,5 +1,8 @@
 """``darkstar import``: files of load, PV, prices or weather into the store; twice is once.
 
+A file that is an SQLite database, whatever its name, is taken for the learning database of an
+earlier Darkstar (``telemetry.legacy_import``); anything else for CSV.
+
 A file that cannot be read as a whole is refused and the others are still imported. What was done is
 reported also where a later file ends the command. A home that the
 configuration does not know is imported too; to plan it, it must be added there.
@@ -19,6 +22,8 @@ from runners.output import console, write_json
 from telemetry.csv_import import import_file
 from telemetry.csv_report import ImportReport
 from telemetry.errors import ImportFileError, MissingExtraError
+from telemetry.legacy_file import is_database
+from telemetry.legacy_import import import_legacy
 from telemetry.store import Store
 
 __all__ = ["run_import"]
@@ -45,8 +50,16 @@ def run_import(
     config_path: Path,
     json_path: str | None = None,
     weather_home: str | None = None,
+    home_id: str | None = None,
 ) -> int:
     """Import files and report.
+
+    Args:
+        files: CSV files and learning databases.
+        config_path: the configuration file.
+        json_path: where the reports go as JSON; ``-`` is stdout.
+        weather_home: home that weather files belong to.
+        home_id: home that learning databases belong to; not needed for one.
 
     Returns:
         0; 65 if a file was refused or all its rows were; 66 if one is not there.
@@ -56,12 +69,13 @@ def run_import(
         TelemetryError: the store cannot be opened or written.
     """
     config = load_config(config_path)
-    if weather_home is not None:
-        config.home_config(weather_home)
+    for named in (weather_home, home_id):
+        if named is not None:
+            config.home_config(named)
     reports: list[ImportReport] = []
     refused: list[_Refused] = []
     try:
-        _import_all(files, config, weather_home, reports, refused)
+        _import_all(files, config, weather_home, home_id, reports, refused)
     except BaseException:  # also Ctrl-C: files before it are in the store
         if reports or refused:
             _report(reports, refused, config, json_path)
@@ -102,6 +116,7 @@ def _import_all(
     files: Sequence[Path],
     config: Config,
     weather_home: str | None,
+    home_id: str | None,
     reports: list[ImportReport],
     refused: list[_Refused],
 ) -> None:
@@ -111,7 +126,10 @@ def _import_all(
         for path in files:
             code = EX_DATAERR if path.exists() else EX_NOINPUT
             try:
-                reports.append(import_file(store, path, homes, weather_home=weather_home))
+                if is_database(path):
+                    reports.append(import_legacy(store, path, homes, home_id=home_id))
+                else:
+                    reports.append(import_file(store, path, homes, weather_home=weather_home))
             except (ImportFileError, MissingExtraError) as err:
                 reason = str(err) if str(path) in str(err) else f"{path}: {err}"
                 refused.append(_Refused(path=str(path), reason=reason, exit_code=code))

@@ -31,6 +31,7 @@ from telemetry.channels import Channel
 from telemetry.csv_report import RejectedRow, SkippedColumn
 from telemetry.errors import ImportFileError
 from telemetry.home import HOME_ID_LENGTH
+from telemetry.legacy_file import is_database
 from telemetry.slots import END_SECOND, FIRST_SECOND, SLOT_SECONDS
 
 START, MINUTES, HOME = "slot_start_utc", "slot_minutes", "home_id"
@@ -43,7 +44,6 @@ _WHY_SKIPPED = {
     "prices": "not a price column like se3_eur_kwh",
     "weather": "not a known weather column",
 }
-_DATABASES = {".sqlite", ".sqlite3", ".db"}
 
 
 class _Reader(Protocol):
@@ -163,8 +163,9 @@ def _text(path: Path, name: str) -> str:
 
 def _guard(read: Callable[[], str], path: Path, name: str) -> str:
     """Turn every way in which a file is unreadable into one error."""
-    if path.suffix in _DATABASES:
-        raise ImportFileError(name, "databases are not supported yet, want .csv or .csv.gz")
+    if is_database(path):
+        cure = "an earlier Darkstar's learning database is opened by `darkstar import`"
+        raise ImportFileError(name, f"is an SQLite database, want .csv or .csv.gz; {cure}")
     try:
         return read()
     except FileNotFoundError as err:

@@ -13,7 +13,13 @@ LISTED_ROWS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedRow:
-    """A row that was not imported; ``line`` of the file on which it starts, the first is 1."""
+    """A row that was not imported.
+
+    Attributes:
+        line: of the file on which it starts, or its place in the table of a database; the first
+            is 1.
+        reason: what is wrong with it.
+    """
 
     line: int
     reason: str

@@ -7,6 +7,7 @@
     ├── MissingExtraError     an optional package is needed for this and absent
     ├── ImportFileError       a file of which nothing can be imported
     ├── SensorError           an entity that cannot measure what it should
+    ├── ClockError            two clocks disagree
     ├── PeerError             a service outside (Home Assistant, prices, weather) failed
     │   ├── PeerAuthError       it refused the token
     │   ├── PeerUnreachableError  no connection, cut off, or too slow
@@ -23,6 +24,8 @@ A message says what, got, wanted and a hint; the facts are attributes too.
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 
 class TelemetryError(Exception):
@@ -79,6 +82,18 @@ class SensorError(TelemetryError, ValueError):
         self.entity, self.got, self.want = entity, got, want
         self.name = entity
         super().__init__(f"{entity} {got}, want {want}")
+
+
+class ClockError(TelemetryError):
+    """This machine and a source of facts disagree about the time: slots would be misfiled."""
+
+    def __init__(self, peer: str, theirs: datetime, ours: datetime) -> None:
+        self.peer, self.theirs, self.ours = peer, theirs, ours
+        super().__init__(
+            f"the clock of {peer} shows {theirs:%Y-%m-%d %H:%M:%S} UTC, this machine's "
+            f"{ours:%Y-%m-%d %H:%M:%S} UTC, want at most two minutes between them; nothing was "
+            "recorded: let both take their time from the network (timedatectl set-ntp true)"
+        )
 
 
 class PeerError(TelemetryError):

@@ -1,6 +1,8 @@
 """``darkstar import``: what it stores, what it prints, how it ends."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +127,52 @@ def test_without_configuration(tmp_path: Path) -> None:
     assert result.exit_code == 78
     assert "no such file; run `darkstar init`" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def legacy(path: Path) -> Path:
+    """Write a learning database of an earlier Darkstar with a good row."""
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute(
+            "CREATE TABLE slot_observations (slot_start TEXT, slot_end TEXT, created_at TEXT, "
+            "load_kwh REAL, soc_start_percent REAL, soc_end_percent REAL)"
+        )
+        conn.execute(
+            "INSERT INTO slot_observations VALUES ('2025-11-03T13:00:00+01:00', "
+            "'2025-11-03T13:15:00+01:00', '2025-11-03 12:16:00', 0.5, 50, 51)"
+        )
+        conn.commit()
+    return path
+
+
+@pytest.mark.parametrize("name", ["old.sqlite", "old.sqlite3", "old.db", "old"])
+def test_a_learning_database_is_known_by_its_content(folder: Path, name: str) -> None:
+    result = imported(folder, str(legacy(folder / name)), "demo.csv")
+    assert result.exit_code == 0, result.output
+    assert f"{name}: home, 1 rows, 0 rejected" in result.stdout
+    assert "exactly 50 %" not in result.stdout  # 51 supports it
+    with Store.open(folder / "darkstar.sqlite", read_only=True) as store:
+        found = store.coverage("demo", "soc_end")
+        assert found is not None
+        assert found.count == 1
+
+
+def test_a_learning_database_names_no_home(folder: Path) -> None:
+    path, config = legacy(folder / "old.db"), folder / "config.yaml"
+    text = config.read_text("utf-8")
+    start = text.index("  demo:")
+    block = text[start:].split("\n\n#")[0]
+    config.write_text(text[:start] + block.replace("demo:", "cabin:", 1) + "\n" + text[start:])
+    result = imported(folder, str(path))
+    assert result.exit_code == 65
+    assert "say whose it is with --home ID, known: cabin, demo" in result.stderr
+    assert imported(folder, str(path), "--home", "hut").exit_code == 78
+    assert imported(folder, str(path), "--home", "cabin").exit_code == 0
+    with Store.open(folder / "darkstar.sqlite", read_only=True) as store:
+        assert [home.home_id for home in store.homes()] == ["cabin"]
+
+
+def test_the_own_store_is_no_file_to_import(folder: Path) -> None:
+    assert imported(folder, "demo.csv").exit_code == 0
+    result = imported(folder, str(folder / "darkstar.sqlite"))
+    assert result.exit_code == 65
+    assert "is a store of this Darkstar" in result.stderr

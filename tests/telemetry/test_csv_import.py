@@ -150,12 +150,13 @@ def test_unreadable_files(store: Store, tmp_path: Path) -> None:
     (tmp_path / "cut.csv.gz").write_bytes(packed[:-9])
     (tmp_path / "plain.csv.gz").write_text(HEAD)
     (tmp_path / "latin.csv").write_bytes(b"\xe5\xe4\xf6")
+    (tmp_path / "old.sqlite").write_bytes(b"SQLite format 3\0" + bytes(84))
     for name, message in [
         ("cut.csv.gz", "cannot be read"),
         ("plain.csv.gz", "cannot be read"),
         ("latin.csv", "is no UTF-8 text"),
         ("absent.csv", "no such file"),
-        ("old.sqlite", "not supported yet, want .csv or .csv.gz"),
+        ("old.sqlite", "is an SQLite database, want .csv or .csv.gz; .* `darkstar import`"),
     ]:
         with pytest.raises(ImportFileError, match=message):
             import_file(store, tmp_path / name, {})

@@ -1,0 +1,81 @@
+"""``darkstar record``: the slots that have just ended, out of Home Assistant into the store.
+
+Run it every 15 minutes, some seconds after the quarter. A run that was missed is made up for by
+the next. Of two runs at once the second leaves, with a word and exit code 0.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from runners.config import Config, load_config
+from runners.lock import only_one
+from runners.output import console, write_json
+from runners.peer import open_peer
+from runners.slot_report import channel_table
+from telemetry.record import RecordReport, record
+from telemetry.store import Store
+
+__all__ = ["run_record"]
+
+LOCK_FILE = ".darkstar-record.lock"
+
+
+def run_record(
+    *, config_path: Path, home_id: str | None = None, json_path: str | None = None
+) -> None:
+    """Record and report; homes without ``home_assistant`` are left out unless named.
+
+    Raises:
+        ConfigError: no home has a Home Assistant, or its wiring cannot be.
+        TelemetryError: Home Assistant or the store failed; what was recorded before stays.
+    """
+    config = load_config(config_path)
+    homes = _homes(config, home_id)
+    out = console(json_path)
+    with only_one(config.path.parent / LOCK_FILE) as alone:
+        if not alone:
+            out.print("another recorder is at work here: left it to that one")
+            return
+        reports = {one: _record_home(config, one) for one in homes}
+    for one, report in reports.items():
+        _print(out, one, report)
+    if json_path is not None:
+        write_json(json_path, reports)
+
+
+def _homes(config: Config, home_id: str | None) -> list[str]:
+    """Return the homes to record."""
+    if home_id is not None:
+        config.home_assistant(home_id)
+        return [home_id]
+    wired = [one for one in config.homes if config.homes[one].home_assistant is not None]
+    if not wired:
+        config.home_assistant(next(iter(config.homes)))
+    return wired
+
+
+def _record_home(config: Config, home_id: str) -> RecordReport:
+    sensors, limits = config.sensors(home_id), config.limits(home_id)
+    with (
+        open_peer(config, home_id) as peer,
+        Store.open(config.store_url, system_id=config.system.system_id) as store,
+    ):
+        store.put_home(config.home(home_id))
+        return record(store, peer, home_id, sensors, limits, now=datetime.now(UTC))
+
+
+def _print(out: Console, home_id: str, report: RecordReport) -> None:
+    span = f"{report.start:%Y-%m-%d %H:%M} to {report.end:%Y-%m-%d %H:%M} UTC"
+    out.print(channel_table(f"{home_id}: recorded {span}", report.channels))
+    for note in report.notes:
+        out.print(note, style="yellow", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    from runners.cli import run_job
+
+    run_job("record")

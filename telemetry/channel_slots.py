@@ -1,0 +1,268 @@
+"""From the meters of a house to its channels: sums, the derived load, readings that stood still.
+
+    SlotEnergy of each source --signed sum--> ChannelSlots --load stood still?--> ChannelSlots
+
+Units: kWh per slot, kW. A channel is never negative: a sum below zero by less than what its meters
+resolve is zero, a lower one is missing and told.
+
+A load never rests. Where it stands still for longer than its meter's resolution explains, its
+meter was not read. For up to an hour the readings stay, marked STUCK; for longer they are not
+trusted: load, and every other channel that stood still as long, are missing with STUCK, and so is
+the advance that follows, which holds the energy of that time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from telemetry.arrays import F64, I64, Bool
+from telemetry.channels import Channel, Provenance, Quality
+from telemetry.etl import SlotEnergy, Unassigned, frozen
+from telemetry.slots import SLOT_SECONDS
+from telemetry.sql import WriteCounts
+from telemetry.store import Store
+
+SLOT_HOURS = SLOT_SECONDS / 3600
+_PER_HOUR = 4
+_PER_DAY = 96
+_LENGTH_BITS = int(Quality.RESAMPLED | Quality.HOURLY)
+_JUDGED = int(Quality.SPIKE | Quality.STUCK | Quality.SUSPECT)
+_NOISE_KWH = 0.02  # a sum of meters that tick at different moments
+_INTO = (Channel.PV_KWH, Channel.IMPORT_KWH, Channel.DISCHARGE_KWH)
+_OUT_OF = (Channel.EXPORT_KWH, Channel.CHARGE_KWH)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSlots:
+    """One channel over consecutive slots; S slots.
+
+    Attributes:
+        slot_start: epoch seconds (S,).
+        values: kWh per slot, or a ratio (S,); NaN where missing.
+        quality: bits of ``Quality`` (S,).
+        unassigned: what the meters counted and no slot got.
+    """
+
+    slot_start: I64
+    values: F64
+    quality: I64
+    unassigned: tuple[Unassigned, ...] = ()
+
+    def without(self, which: Bool, why: Quality) -> ChannelSlots:
+        """These slots missing for a reason."""
+        return replace(
+            self,
+            values=np.where(which, np.nan, self.values),
+            quality=np.where(which, self.quality | int(why), self.quality),
+        )
+
+    def marked(self, which: Bool, why: Quality) -> ChannelSlots:
+        """These slots marked, their values kept."""
+        return replace(self, quality=np.where(which, self.quality | int(why), self.quality))
+
+    def only(self, which: Bool) -> ChannelSlots:
+        """Some of the slots; the unassigned energy stays."""
+        return replace(
+            self,
+            slot_start=self.slot_start[which],
+            values=self.values[which],
+            quality=self.quality[which],
+        )
+
+    def told(self) -> Bool:
+        """Slots with a number, or with a reason why there is none (S,)."""
+        found: Bool = ~np.isnan(self.values) | ((self.quality & ~_LENGTH_BITS) != 0)
+        return found
+
+    def known_at(self, interval_seconds: int) -> I64:
+        """When each slot was known (S,): at the end of its source's interval, epoch seconds.
+
+        What was spread over a gap was known when the gap's last interval ended.
+        """
+        end = self.slot_start + SLOT_SECONDS
+        known = -(-end // interval_seconds) * interval_seconds
+        for start, stop in runs((self.quality & int(Quality.SPREAD)) != 0):
+            known[start:stop] = known[stop - 1]
+        return known
+
+    def lumps(self) -> Bool:
+        """Slots of the first advance after an hour or more without one (S,)."""
+        found: Bool = (self.quality & int(Quality.LUMP)) != 0
+        return found
+
+
+def put_slots(
+    store: Store,
+    home_id: str,
+    channel: Channel,
+    found: ChannelSlots,
+    *,
+    origin: Provenance,
+    known_at: I64,
+) -> WriteCounts:
+    """Write one channel.
+
+    What a rule took out revokes an earlier number of the same origin; what was spread over a gap
+    has the provenance ``spread``, so that anything better replaces it.
+    """
+    spread = (found.quality & int(Quality.SPREAD)) != 0
+    judged = np.isnan(found.values) & ((found.quality & _JUDGED) != 0)
+    counts = WriteCounts()
+    for which, provenance, revokes in (
+        (judged, origin, origin),
+        (~judged & ~spread, origin, None),
+        (~judged & spread, Provenance.SPREAD, None),
+    ):
+        if which.any():
+            counts += store.put_observations(
+                home_id,
+                channel,
+                found.slot_start[which],
+                found.values[which],
+                known_at=known_at[which],
+                provenance=provenance,
+                quality=found.quality[which],
+                revokes=revokes,
+            )
+    return counts
+
+
+def summed(parts: Sequence[tuple[int, SlotEnergy]], *, limit_kw: float | None) -> ChannelSlots:
+    """Signed sum of the sources of one channel: (sign, energy of the source) each, one or more.
+
+    Missing where one source is; what the channel cannot carry, or would carry backwards, is
+    missing and marked.
+    """
+    first = parts[0][1]
+    total = np.sum([sign * part.energy_kwh for sign, part in parts], axis=0)
+    quality = np.bitwise_or.reduce([part.quality for _, part in parts])
+    found = ChannelSlots(
+        slot_start=first.slot_start,
+        values=total,
+        quality=quality,
+        unassigned=tuple(item for _, part in parts for item in part.unassigned),
+    )
+    if len(parts) == 1 and parts[0][0] == 1:
+        return found
+    found = _not_negative(found)
+    if limit_kw is None:
+        return found
+    above = found.values > limit_kw * SLOT_HOURS + _NOISE_KWH
+    return found.without(above, Quality.SPIKE)
+
+
+def _not_negative(found: ChannelSlots) -> ChannelSlots:
+    """Zero for less than noise below zero, missing for more."""
+    noise = (found.values < 0.0) & (found.values >= -_NOISE_KWH)
+    found = replace(found, values=np.where(noise, 0.0, found.values))
+    return found.without(found.values < 0.0, Quality.SUSPECT)
+
+
+def derived_load(measured: Mapping[Channel, ChannelSlots]) -> ChannelSlots:
+    """Load as the rest of the energy balance: PV + import + discharge - export - charge.
+
+    Missing where one of the channels that the house has is missing.
+    """
+    parts = {name: measured[name] for name in (*_INTO, *_OUT_OF) if name in measured}
+    total = balance_rest({channel: found.values for channel, found in parts.items()})
+    quality = np.bitwise_or.reduce([found.quality for found in parts.values()])
+    return _not_negative(
+        ChannelSlots(
+            slot_start=measured[Channel.IMPORT_KWH].slot_start,
+            values=total,
+            quality=quality | int(Quality.DERIVED),
+        )
+    )
+
+
+def balance_rest(energy_kwh: Mapping[Channel, F64]) -> F64:
+    """PV + import + discharge - export - charge of those channels that are given."""
+    flows = [energy_kwh[channel] for channel in _INTO if channel in energy_kwh]
+    flows += [-energy_kwh[channel] for channel in _OUT_OF if channel in energy_kwh]
+    total: F64 = np.sum(flows, axis=0)
+    return total
+
+
+def typical_kw(values_kwh: F64) -> float | None:
+    """Median power of a load over its whole hours (S,), kW; ``None`` with less than a day of them.
+
+    Hours without any advance count (a cottage stands still most of the time), but not stretches
+    of a day or longer of them: those are the fault that is looked for.
+    """
+    whole = values_kwh.size // _PER_HOUR * _PER_HOUR
+    hours = values_kwh[:whole].reshape(-1, _PER_HOUR).sum(axis=1)
+    zero = hours == 0.0
+    counted = ~np.isnan(hours) & ~_long_runs(zero, _PER_DAY // _PER_HOUR)
+    if int(counted.sum()) < _PER_DAY // _PER_HOUR:
+        return None
+    return float(np.median(hours[counted]))
+
+
+def _long_runs(which: Bool, least: int) -> Bool:
+    """Those of ``which`` that stand in runs of at least ``least``."""
+    found = np.zeros_like(which)
+    for start, stop in runs(which):
+        found[start:stop] = stop - start >= least
+    return found
+
+
+def runs(which: Bool) -> list[tuple[int, int]]:
+    """Half-open index ranges in which ``which`` (S,) holds."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], which, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def judge_standstill(
+    channels: Mapping[Channel, ChannelSlots],
+    *,
+    resolution_kwh: float,
+    load_kw: float | None = None,
+) -> dict[Channel, ChannelSlots]:
+    """Mark, or take out, what was not read while the load stood still; see the module.
+
+    Args:
+        channels: all of them over the same slots.
+        resolution_kwh: the coarsest step of the meters behind the load.
+        load_kw: the typical load; default: that of these slots.
+    """
+    judged = dict(channels)
+    load = channels.get(Channel.LOAD_KWH)
+    if load is None:
+        return judged
+    typical = typical_kw(load.values) if load_kw is None else load_kw
+    if typical is None:
+        return judged
+    still = frozen(
+        load.values, slot_hours=SLOT_HOURS, typical_kw=typical, resolution_kwh=resolution_kwh
+    )
+    for start, stop in runs(still):
+        for channel, found in judged.items():
+            if channel.is_energy and bool((channels[channel].values[start:stop] == 0.0).all()):
+                judged[channel] = _judged_run(found, start, stop)
+    return judged
+
+
+def _judged_run(found: ChannelSlots, start: int, stop: int) -> ChannelSlots:
+    """One channel after one run [start, stop) of slots in which it stood still."""
+    run = np.zeros(found.values.size, dtype=np.bool_)
+    run[start:stop] = True
+    if stop - start <= _PER_HOUR:
+        return found.marked(run, Quality.STUCK)
+    lumps, after = found.lumps(), stop
+    while after < lumps.size and lumps[after]:
+        after += 1
+    run[stop:after] = True
+    lost = float(np.nansum(found.values[stop:after]))
+    taken = found.without(run, Quality.STUCK)
+    if lost == 0.0:
+        return taken
+    advance = Unassigned(
+        start=float(found.slot_start[stop]),
+        end=float(found.slot_start[after - 1] + SLOT_SECONDS),
+        energy_kwh=lost,
+        why=int(Quality.STUCK),
+    )
+    return replace(taken, unassigned=(*found.unassigned, advance))

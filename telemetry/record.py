@@ -1,0 +1,284 @@
+"""The last slots of a home out of Home Assistant's live history into the store.
+
+Run every 15 minutes. It takes the slots from two hours before the newest recorded one until the
+last that has ended, so a missed run, a restart or a late state is made up for by the next run:
+a slot's value follows from the history alone, whenever it is computed. What ended stays filed under
+the slot that ended. Unknown is NULL with its reason, never zero.
+
+A meter's edge value lies on the line between the states around it; the state after the last edge
+is not there yet, so the newest slot ends with the value that still stands, and the next run puts
+it on the line. Nothing is lost or counted twice: both sides of an edge use one value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from telemetry.arrays import F64, I64
+from telemetry.backfill import ChannelReport
+from telemetry.channel_slots import (
+    ChannelSlots,
+    derived_load,
+    judge_standstill,
+    put_slots,
+    summed,
+    typical_kw,
+)
+from telemetry.channels import Channel, Provenance, Quality
+from telemetry.errors import ClockError, SensorError
+from telemetry.etl import (
+    SlotEnergy,
+    counter_slots,
+    held_readings,
+    power_slots,
+    resolution_of,
+    share_on,
+    state_at_edges,
+)
+from telemetry.etl_slots import Readings
+from telemetry.homeassistant.types import History, Peer
+from telemetry.homeassistant.units import history_values, numeric
+from telemetry.limits import Limits
+from telemetry.sensors import Part, Sensors, Source
+from telemetry.slots import SLOT_SECONDS, slot_of, slot_range, to_epoch
+from telemetry.store import Store
+
+LOOK_BACK = timedelta(hours=2)
+LONGEST = timedelta(days=7)
+FIRST_RUN = timedelta(days=1)
+CLOCK_TOLERANCE = timedelta(minutes=2)
+_CONTEXT = timedelta(minutes=75)  # a pair of states an hour apart, and the slot it begins in
+_TYPICAL = timedelta(days=7)
+_SPACING_SECONDS = 300.0
+_PERCENT = 100.0
+_ON = {"on": 1.0, "off": 0.0, "true": 1.0, "false": 0.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordReport:
+    """What a run recorded.
+
+    Attributes:
+        start: of the first slot looked at.
+        end: of the last slot, UTC.
+        channels: one entry per channel.
+        notes: what the user should know: silent entities, a gap too long for the history.
+    """
+
+    start: datetime
+    end: datetime
+    channels: tuple[ChannelReport, ...]
+    notes: tuple[str, ...]
+
+
+def record(
+    store: Store,
+    peer: Peer,
+    home_id: str,
+    sensors: Sensors,
+    limits: Limits,
+    *,
+    now: datetime,
+) -> RecordReport:
+    """Record every slot that has ended and is not yet final.
+
+    Args:
+        store: open for writing, with the home in it.
+        peer: Home Assistant.
+        home_id: whose facts.
+        sensors: its wiring.
+        limits: what its channels can carry.
+        now: the moment.
+
+    Raises:
+        ClockError: this machine and Home Assistant disagree about the time.
+        SensorError: an entity is in a unit that is neither energy nor power.
+        PeerError: Home Assistant does not answer; nothing is written, the next run catches up.
+        StoreError: the store cannot be written; nothing is.
+    """
+    _check_clock(peer.clock(), now)
+    end = slot_of(now)
+    start, notes = _since(store, home_id, sensors, end)
+    wanted = (*sensors.energy_entities, *sensors.state_entities)
+    histories = peer.history(wanted, start - _CONTEXT, now)
+    notes += _silent(histories)
+    slots = slot_range(slot_of(start - _CONTEXT), end)
+    found = _energies(histories, sensors, limits, slots, now)
+    load_kw = _typical_load(store, home_id, start)
+    found = judge_standstill(found, resolution_kwh=_resolution(histories, sensors), load_kw=load_kw)
+    found |= _states(histories, sensors, slots, now)
+    with store.transaction():
+        reports = tuple(
+            _put(store, home_id, channel, found[channel], to_epoch(start))
+            for channel in sensors.channels
+        )
+    return RecordReport(start=start, end=end, channels=reports, notes=tuple(notes))
+
+
+def _check_clock(theirs: datetime, now: datetime) -> None:
+    if abs(theirs - now) > CLOCK_TOLERANCE:
+        raise ClockError("Home Assistant", theirs, now)
+
+
+def _since(
+    store: Store, home_id: str, sensors: Sensors, end: datetime
+) -> tuple[datetime, list[str]]:
+    """Start of the first slot to look at, and a note where history may not reach back to."""
+    energies = [channel for channel in sensors.channels if channel.is_energy]
+    seen = [
+        reading.slot_start
+        for channel in energies
+        if (reading := store.latest(home_id, channel, as_of=end, not_before=end - 60 * LONGEST))
+    ]
+    if not seen:
+        return end - FIRST_RUN, []
+    after = max(seen) + timedelta(seconds=SLOT_SECONDS)
+    if after >= end - LONGEST:
+        return min(after, end) - LOOK_BACK, []
+    note = (
+        f"nothing was recorded since {after:%Y-%m-%d %H:%M} UTC: history is read for the last "
+        f"{LONGEST.days} days only; for the rest run: "
+        f"darkstar backfill --start-date {after:%Y-%m-%d}"
+    )
+    return end - LONGEST, [note]
+
+
+def _silent(histories: Mapping[str, History]) -> list[str]:
+    """One note for each entity without a usable state."""
+    notes = []
+    for entity, history in sorted(histories.items()):
+        if not history.states:
+            notes.append(
+                f"{entity} is unknown to Home Assistant: renamed or removed? correct input_sensors"
+            )
+        elif all(state in ("unavailable", "unknown", "") for state in history.states):
+            notes.append(f"{entity} is {history.states[-1] or 'removed'}: its slots are missing")
+    return notes
+
+
+def _energies(
+    histories: Mapping[str, History],
+    sensors: Sensors,
+    limits: Limits,
+    slots: I64,
+    now: datetime,
+) -> dict[Channel, ChannelSlots]:
+    """All energy channels over the slots."""
+    until = now.timestamp()
+    found: dict[Channel, ChannelSlots] = {}
+    for channel, sources in sensors.energy.items():
+        limit = limits.of(channel)
+        parts = [
+            (one.sign, _source_slots(histories[one.entity_id], one, slots, until, limit))
+            for one in sources
+        ]
+        found[channel] = summed(parts, limit_kw=limit)
+    if sensors.derived_load:
+        found[Channel.LOAD_KWH] = derived_load(found)
+    return found
+
+
+def _source_slots(
+    history: History, source: Source, slots: I64, until: float, limit_kw: float | None
+) -> SlotEnergy:
+    at, values, kind = history_values(history)
+    if kind == "power":
+        readings = Readings(at=at, value=values)
+        return power_slots(readings, slots, limit_kw=limit_kw, part=source.part, until=until)
+    if kind is None and not np.isnan(values).all():
+        got = f"is in {next((u for u in history.units if u), 'no unit')}"
+        raise SensorError(source.entity_id, got, "an energy (kWh, Wh) or a power (kW, W)")
+    if source.part is not Part.ALL:
+        want = "part: all; positive and negative parts are for power sensors"
+        raise SensorError(source.entity_id, f"is a meter with part {source.part.value}", want)
+    readings = held_readings(at, values, until=until, spacing_seconds=_SPACING_SECONDS)
+    return counter_slots(readings, slots, spacing_seconds=_SPACING_SECONDS, limit_kw=limit_kw)
+
+
+def _resolution(histories: Mapping[str, History], sensors: Sensors) -> float:
+    """The coarsest step of the meters behind the load, kWh."""
+    behind = sensors.energy.get(Channel.LOAD_KWH)
+    sources = behind or tuple(one for some in sensors.energy.values() for one in some)
+    steps = [0.0]
+    for one in sources:
+        _, values, kind = history_values(histories[one.entity_id])
+        if kind == "energy":
+            steps.append(resolution_of(values))
+    return max(steps)
+
+
+def _typical_load(store: Store, home_id: str, until: datetime) -> float | None:
+    """Typical load of the week before, kW; the standstill of a few hours cannot tell its own."""
+    seen = store.observations(home_id, [Channel.LOAD_KWH], until - _TYPICAL, until)
+    return typical_kw(seen.of(Channel.LOAD_KWH))
+
+
+def _states(
+    histories: Mapping[str, History], sensors: Sensors, slots: I64, now: datetime
+) -> dict[Channel, ChannelSlots]:
+    """State of charge at both ends of the slots, shares of time for switches."""
+    until, found = now.timestamp(), {}
+    if sensors.soc is not None:
+        at, percent, _ = history_values(histories[sensors.soc])
+        edges = np.append(slots, slots[-1] + SLOT_SECONDS)
+        ratio = state_at_edges(at, percent / _PERCENT, edges, until=until)
+        found[Channel.SOC_START] = _plain(slots, ratio[:-1])
+        found[Channel.SOC_END] = _plain(slots, ratio[1:])
+    for channel, entity, number in (
+        (Channel.VACATION, sensors.vacation, _switch),
+        (Channel.ALARM_ARMED, sensors.alarm, _armed),
+    ):
+        if entity is not None:
+            history = histories[entity]
+            found[channel] = _plain(slots, _share(history, number, slots, until))
+    return found
+
+
+def _share(history: History, number: Callable[[str], float], slots: I64, until: float) -> F64:
+    on = np.array([number(state) for state in history.states], dtype=np.float64)
+    return share_on(history.at, on, slots, until=until)
+
+
+def _switch(state: str) -> float:
+    """1 = on, 0 = off, NaN = neither is said."""
+    return _ON.get(state.lower(), np.nan if np.isnan(numeric(state)) else float(numeric(state) > 0))
+
+
+def _armed(state: str) -> float:
+    """1 for ``armed_*`` and a triggered alarm, 0 else; NaN where unknown."""
+    if state in ("unavailable", "unknown", ""):
+        return np.nan
+    return float(state.startswith("armed") or state == "triggered")
+
+
+def _plain(slots: I64, values: F64) -> ChannelSlots:
+    bits = np.where(np.isnan(values), int(Quality.GAP), int(Quality.OK))
+    return ChannelSlots(slot_start=slots, values=values, quality=bits)
+
+
+def _put(
+    store: Store, home_id: str, channel: Channel, found: ChannelSlots, first: int
+) -> ChannelReport:
+    """Write the slots from ``first`` on; those before were context."""
+    kept = found.only(found.slot_start >= first)
+    told = kept.only(kept.told())
+    counts = put_slots(
+        store,
+        home_id,
+        channel,
+        told,
+        origin=Provenance.LIVE,
+        known_at=told.known_at(SLOT_SECONDS),
+    )
+    missing = int(np.isnan(kept.values).sum())
+    return ChannelReport(
+        channel=channel,
+        counts=counts,
+        known=kept.values.size - missing,
+        missing=missing,
+        unassigned=tuple(item for item in kept.unassigned if item.end > first and item.why),
+    )

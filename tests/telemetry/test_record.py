@@ -1,0 +1,270 @@
+"""The recorder: the slot that ended gets what was used in it, whenever the recorder ran."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from telemetry.arrays import F64
+from telemetry.channels import Channel, Provenance, Quality
+from telemetry.errors import ClockError, PeerUnreachableError, SensorError
+from telemetry.home import Home
+from telemetry.homeassistant.types import History
+from telemetry.limits import Limits
+from telemetry.record import record
+from telemetry.sensors import Part, Sensors, Source
+from telemetry.slots import local_day
+from telemetry.store import Store
+from tests.telemetry.fake_peer import FakePeer, States
+
+START = datetime(2025, 7, 1, 6, tzinfo=UTC)
+MINUTE, QUARTER, HOUR = timedelta(minutes=1), timedelta(minutes=15), timedelta(hours=1)
+LATE = timedelta(seconds=20)
+LOAD, SOC = "sensor.load", "sensor.soc"
+WIRED = Sensors(energy={Channel.LOAD_KWH: (Source(entity_id=LOAD),)})
+LIMITS = Limits(import_kw=11.0, export_kw=11.0, pv_peak_kw=0.0, charge_kw=0.0, discharge_kw=0.0)
+
+
+def new_store() -> Store:
+    store = Store.open("sqlite://")
+    store.put_home(Home(home_id="villa", zone="Europe/Stockholm"))
+    return store
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with new_store() as opened:
+        yield opened
+
+
+def meter(kwh: float, minutes: int, *, start: datetime = START - 2 * HOUR) -> States:
+    """A meter that ticks every minute, ``kwh`` a minute."""
+    return [(start + i * MINUTE, f"{1000 + kwh * i:.4f}") for i in range(minutes + 1)]
+
+
+def run(store: Store, peer: FakePeer, at: datetime, sensors: Sensors = WIRED) -> None:
+    peer.now = at
+    record(store, peer, "villa", sensors, LIMITS, now=at)
+
+
+def loads(store: Store, start: datetime, end: datetime) -> F64:
+    return store.observations("villa", ["load_kwh"], start, end).of("load_kwh")
+
+
+def test_the_elapsed_interval_is_filed_under_the_slot_that_elapsed(store: Store) -> None:
+    # 0.01 kWh a minute until 06:00, 0.02 from then on.
+    slow = meter(0.01, 120)
+    fast = [(START + i * MINUTE, f"{1001.2 + 0.02 * i:.4f}") for i in range(1, 60)]
+    peer = FakePeer(now=START, live={LOAD: [*slow, *fast]})
+    run(store, peer, START + QUARTER + LATE)
+    found = loads(store, START - QUARTER, START + 2 * QUARTER)
+    assert found[:2] == pytest.approx([0.15, 0.30])
+    assert np.isnan(found[2])
+    reading = store.latest("villa", "load_kwh", as_of=START + QUARTER, not_before=START)
+    assert reading is not None
+    assert reading.provenance == Provenance.LIVE
+
+
+def test_twice_changes_nothing(store: Store) -> None:
+    peer = FakePeer(now=START + LATE, live={LOAD: meter(0.01, 240)})
+    run(store, peer, START + LATE)
+    again = record(store, peer, "villa", WIRED, LIMITS, now=START + LATE)
+    assert [one.counts.changed for one in again.channels] == [0]
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10_000), missed=st.sets(st.integers(1, 30)))
+def test_any_runs_that_were_missed_leave_the_same_slots(seed: int, missed: set[int]) -> None:
+    rng = random.Random(seed)  # noqa: S311 - data, not secrets
+    at, kwh, states = START - 3 * HOUR, 1000.0, []
+    while at < START + 9 * HOUR:
+        states.append((at, f"{kwh:.1f}"))  # a meter with steps of 0.1 kWh
+        at += timedelta(seconds=rng.choice([40, 300, 900, 2400]))
+        kwh += rng.choice([0.0, 0.1, 0.1, 0.3])
+    peer, end = FakePeer(now=START, live={LOAD: states}), START + 8 * HOUR
+    with new_store() as often, new_store() as seldom:
+        for turn in range(33):
+            when = START + turn * QUARTER + LATE
+            run(often, peer, when)
+            if turn not in missed:
+                run(seldom, peer, when)
+        for one in (often, seldom):
+            run(one, peer, end + QUARTER + LATE)
+        first = START - HOUR
+        assert loads(often, first, end) == pytest.approx(loads(seldom, first, end), nan_ok=True)
+
+
+def test_all_energy_of_a_day_is_in_its_slots(store: Store) -> None:
+    rng = random.Random(1)  # noqa: S311 - data, not secrets
+    at, kwh, states = START - 2 * HOUR, 1000.0, []
+    while at < START + 26 * HOUR:
+        states.append((at, f"{kwh:.2f}"))
+        at += timedelta(seconds=rng.uniform(5, 500))
+        kwh += rng.choice([0.01, 0.02, 0.05])
+    peer = FakePeer(now=START, live={LOAD: states})
+    for turn in range(105):
+        run(store, peer, START + turn * QUARTER + LATE)
+    day = loads(store, START, START + 24 * HOUR)
+    times = [when.timestamp() for when, _ in states]
+    totals = [float(state) for _, state in states]
+    edges = [START.timestamp(), (START + 24 * HOUR).timestamp()]
+    begin, end = np.interp(edges, times, totals)
+    assert day.sum() == pytest.approx(end - begin, abs=1e-9)
+
+
+def test_the_long_local_day_has_a_hundred_slots(store: Store) -> None:
+    start, end = local_day(datetime(2025, 10, 26, tzinfo=UTC).date(), "Europe/Stockholm")
+    states = meter(0.01, 29 * 60, start=start - 2 * HOUR)
+    peer = FakePeer(now=start, live={LOAD: states})
+    at = start + QUARTER
+    while at <= end:
+        run(store, peer, at + LATE)
+        at += QUARTER
+    found = loads(store, start, end)
+    assert found.size == 100
+    assert found == pytest.approx([0.15] * 100)
+
+
+def test_a_short_outage_is_spread_and_a_long_one_missing(store: Store) -> None:
+    def with_outage(minutes: int) -> States:
+        out = START + 5 * MINUTE + timedelta(seconds=1)  # just after a tick
+        back = out + minutes * MINUTE
+        kept = [(at, s) for at, s in meter(0.01, 420) if not out <= at < back]
+        return sorted([*kept, (out, "unavailable"), (out + MINUTE, "unknown")])
+
+    peer = FakePeer(now=START, live={LOAD: with_outage(30)})
+    run(store, peer, START + 4 * HOUR + LATE)
+    found = loads(store, START - HOUR, START + 4 * HOUR)
+    assert found == pytest.approx([0.15] * 20, abs=1e-3)
+    seen = store.observations("villa", ["load_kwh"], START, START + QUARTER)
+    assert Quality.SPREAD in Quality(int(seen.quality[0, 0]))
+    with new_store() as other:
+        peer = FakePeer(now=START, live={LOAD: with_outage(90)})
+        run(other, peer, START + 4 * HOUR + LATE)
+        found = loads(other, START - HOUR, START + 4 * HOUR)
+        # From 06:05 to 07:35: seven quarters touched.
+        assert np.flatnonzero(np.isnan(found)).tolist() == [4, 5, 6, 7, 8, 9, 10]
+        assert found[~np.isnan(found)] == pytest.approx([0.15] * 13, abs=1e-3)
+
+
+def test_a_counter_that_resets_twice_loses_nothing(store: Store) -> None:
+    parts = [
+        (START - 2 * HOUR + i * MINUTE, f"{base + 0.01 * step:.2f}")
+        for base, offset, count in ((1000.0, 0, 125), (0.0, 125, 20), (0.0, 145, 60))
+        for step, i in enumerate(range(offset, offset + count))
+    ]
+    peer = FakePeer(now=START, live={LOAD: parts})
+    run(store, peer, START + HOUR + LATE)
+    found = loads(store, START, START + HOUR)
+    # Each reset drops the step of its own minute (0.01 kWh): the new value counts from 0.
+    assert found.sum() == pytest.approx(0.6 - 2 * 0.01)
+    seen = store.observations("villa", ["load_kwh"], START, START + HOUR)
+    assert Quality.RESET in Quality(int(seen.quality[0, 0]))
+
+
+def test_a_sensor_that_vanishes_is_told_and_the_others_are_recorded(store: Store) -> None:
+    sensors = Sensors(
+        energy={
+            Channel.LOAD_KWH: (Source(entity_id=LOAD),),
+            Channel.PV_KWH: (Source(entity_id="sensor.gone"),),
+            Channel.EV_KWH: (Source(entity_id="sensor.dead"),),
+        }
+    )
+    peer = FakePeer(
+        now=START + LATE,
+        live={LOAD: meter(0.01, 240), "sensor.dead": [(START - HOUR, "unavailable")]},
+    )
+    report = record(store, peer, "villa", sensors, LIMITS, now=START + LATE)
+    assert report.notes == (
+        "sensor.dead is unavailable: its slots are missing",
+        "sensor.gone is unknown to Home Assistant: renamed or removed? correct input_sensors",
+    )
+    channels = ["load_kwh", "pv_kwh", "ev_kwh"]
+    seen = store.observations("villa", channels, START - HOUR, START)
+    assert seen.values[0] == pytest.approx([0.15] * 4)
+    assert np.isnan(seen.values[1:]).all()
+
+
+def test_states_of_charge_and_switches(store: Store) -> None:
+    sensors = Sensors(
+        energy={Channel.LOAD_KWH: (Source(entity_id=LOAD),)},
+        soc=SOC,
+        vacation="input_boolean.away",
+        alarm="alarm_control_panel.home",
+    )
+    peer = FakePeer(
+        now=START,
+        live={
+            LOAD: meter(0.01, 240),
+            SOC: [(START - HOUR, "40"), (START + 4 * MINUTE, "41"), (START + 14 * MINUTE, "42")],
+            "input_boolean.away": [(START - HOUR, "off"), (START + 12 * MINUTE, "on")],
+            "alarm_control_panel.home": [
+                (START - HOUR, "disarmed"),
+                (START + 6 * MINUTE, "armed_night"),
+            ],
+        },
+        units={SOC: "%"},
+    )
+    run(store, peer, START + QUARTER + LATE, sensors)
+    channels = ["soc_start", "soc_end", "vacation", "alarm_armed"]
+    seen = store.observations("villa", channels, START, START + QUARTER)
+    assert seen.values[:, 0] == pytest.approx([0.40, 0.42, 3 / 15, 9 / 15])
+
+
+def test_a_signed_power_serves_both_directions(store: Store) -> None:
+    sensors = Sensors(
+        energy={
+            Channel.IMPORT_KWH: (Source(entity_id="sensor.grid", part=Part.POSITIVE),),
+            Channel.EXPORT_KWH: (Source(entity_id="sensor.grid", part=Part.NEGATIVE),),
+        }
+    )
+    grid = [(START - HOUR, "2.0"), (START + 5 * MINUTE, "-3.0"), (START + 11 * MINUTE, "0.0")]
+    peer = FakePeer(now=START, live={"sensor.grid": grid}, units={"sensor.grid": "kW"})
+    run(store, peer, START + QUARTER + LATE, sensors)
+    seen = store.observations("villa", ["import_kwh", "export_kwh"], START, START + QUARTER)
+    assert seen.values[:, 0] == pytest.approx([2.0 * 5 / 60, 3.0 * 6 / 60])
+
+
+def test_a_clock_an_hour_off_is_refused_before_anything_is_written(store: Store) -> None:
+    peer = FakePeer(now=START + HOUR, live={LOAD: meter(0.01, 240)})
+    with pytest.raises(ClockError, match="07:00:00 UTC, this machine's 2025-07-01 06:00:00"):
+        record(store, peer, "villa", WIRED, LIMITS, now=START)
+    assert store.coverage("villa", "load_kwh") is None
+
+
+def test_a_sensor_in_a_wrong_unit_is_refused(store: Store) -> None:
+    peer = FakePeer(now=START + LATE, live={LOAD: meter(1.0, 240)}, units={LOAD: "m³"})
+    with pytest.raises(SensorError, match="is in m³, want an energy"):
+        record(store, peer, "villa", WIRED, LIMITS, now=START + LATE)
+
+
+def test_a_cut_connection_loses_nothing(store: Store) -> None:
+    peer = FakePeer(now=START, live={LOAD: meter(0.01, 400)})
+    run(store, peer, START + LATE)
+    before = loads(store, START - HOUR, START)
+
+    class Cut(FakePeer):
+        def history(
+            self, entity_ids: Sequence[str], start: datetime, end: datetime
+        ) -> Mapping[str, History]:
+            raise PeerUnreachableError(str(entity_ids), f"cut off at {start}", f"wait, {end}")
+
+    with pytest.raises(PeerUnreachableError, match="cut off"):
+        record(store, Cut(now=START + QUARTER), "villa", WIRED, LIMITS, now=START + QUARTER)
+    assert loads(store, START - HOUR, START) == pytest.approx(before)
+    run(store, peer, START + 2 * QUARTER + LATE)
+    assert loads(store, START - HOUR, START + 2 * QUARTER) == pytest.approx([0.15] * 6)
+
+
+def test_a_pause_longer_than_the_history_says_how_to_fill_it(store: Store) -> None:
+    peer = FakePeer(now=START, live={LOAD: meter(0.01, 60 * 24 * 10)})
+    run(store, peer, START + LATE)
+    later = START + timedelta(days=8)
+    peer.now = later + LATE
+    report = record(store, peer, "villa", WIRED, LIMITS, now=later + LATE)
+    assert report.start == later - timedelta(days=7)
+    assert "darkstar backfill --start-date 2025-07-01" in report.notes[0]
