@@ -4,6 +4,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Home Assistant, for tests against the real one, needs Python 3.11 and packages of its own.
+HA_VENV := .venv-ha
+HA_PYTHON ?= $(firstword $(foreach p,python3.11 $(PYTHON),$(shell $(p) -c \
+	'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $(p))))
 RUN_EXTRAS := forecast,live,plot
 ALL_EXTRAS := forecast,live,plot,reference,test
 
@@ -22,6 +26,12 @@ $(VENV)/.all: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(ALL_EXTRAS)]'
 	@touch $@ $(VENV)/.run
 
+$(HA_VENV)/.ready: tests/peers/ha-constraints.txt
+	@test -n '$(HA_PYTHON)' || { echo 'no Python 3.11 for Home Assistant: make HA_PYTHON=/path/to/python3.11' >&2; exit 1; }
+	$(HA_PYTHON) -m venv --clear $(HA_VENV)
+	$(HA_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
 demo: $(VENV)/.run
 	$(BIN)/darkstar demo --out demo-out
 
@@ -36,6 +46,8 @@ types: $(VENV)/.all
 	$(BIN)/mypy
 
 unit: $(VENV)/.all
+	@$(MAKE) --no-print-directory $(HA_VENV)/.ready || \
+		echo 'WARNING: Home Assistant was not built (why: above), tests against the real one skip' >&2
 	$(BIN)/pytest
 	$(BIN)/pytest benchmarks --benchmark-disable -q
 
@@ -51,4 +63,4 @@ lock:
 		--no-emit-index-url --no-annotate --no-header -o constraints.txt
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) $(HA_VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -11,7 +11,8 @@ missing is written as NULL with the reason in its quality.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -142,11 +143,7 @@ def statistic_kinds(
     known = peer.statistic_ids()
     for entity in sensors.energy_entities:
         if entity not in known:
-            want = (
-                "long-term statistics: a sensor with state_class total_increasing (or measurement "
-                "for a power); correct input_sensors, or set the state_class in Home Assistant"
-            )
-            raise SensorError(entity, "has no statistics", want)
+            raise SensorError(entity, "has no statistics", _want_statistics(entity, known))
         if known[entity].unit_class not in ("energy", "power"):
             got = f"is in {known[entity].unit or 'no unit'}"
             raise SensorError(entity, got, "an energy (kWh, Wh) or a power (kW, W)")
@@ -156,6 +153,15 @@ def statistic_kinds(
     switches = [entity for entity in (sensors.vacation, sensors.alarm) if entity is not None]
     notes += [f"{entity} has no statistics: recorded live only" for entity in switches]
     return dict(known), tuple(notes)
+
+
+def _want_statistics(entity: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(entity, known, n=1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return (
+        "long-term statistics: a sensor with state_class total_increasing (or measurement for a "
+        f"power); correct input_sensors, or set the state_class in Home Assistant{meant}"
+    )
 
 
 def _fill_month(

@@ -96,7 +96,8 @@ def record(
 
     Raises:
         ClockError: this machine and Home Assistant disagree about the time.
-        SensorError: an entity is in a unit that is neither energy nor power.
+        SensorError: an entity is in a unit that is neither energy nor power, or Home Assistant
+            knows none of the meters.
         PeerError: Home Assistant does not answer; nothing is written, the next run catches up.
         StoreError: the store cannot be written; nothing is.
     """
@@ -105,6 +106,7 @@ def record(
     start, notes = _since(store, home_id, sensors, end)
     wanted = (*sensors.energy_entities, *sensors.state_entities)
     histories = peer.history(wanted, start - _CONTEXT, now)
+    _check_any(histories, sensors)
     notes += _silent(histories)
     slots = slot_range(slot_of(start - _CONTEXT), end)
     found = _energies(histories, sensors, limits, slots, now)
@@ -145,6 +147,14 @@ def _since(
         f"darkstar backfill --start-date {after:%Y-%m-%d}"
     )
     return end - LONGEST, [note]
+
+
+def _check_any(histories: Mapping[str, History], sensors: Sensors) -> None:
+    """Refuse a wiring of which Home Assistant knows no meter at all."""
+    meters = sensors.energy_entities
+    if all(not histories[entity].states for entity in meters):
+        want = "entities it has; were they renamed? correct input_sensors"
+        raise SensorError(", ".join(meters), "is unknown to Home Assistant", want)
 
 
 def _silent(histories: Mapping[str, History]) -> list[str]:

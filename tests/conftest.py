@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["tests.peers.fixtures"]
+
 NO_DATA = "real data not found"
 
 # Prints what reproduces a failure; time limits would only measure the machine.

@@ -27,11 +27,15 @@ class Statistics:
             gap, and the first row ever carries all that was before. NaN for a mean.
         mean: mean of the interval, kW for powers, else in the unit of the entity (N,); NaN for a
             sum.
+        low: least of the interval (``min``), as ``mean``; NaN where there is none.
+        high: most of the interval (``max``), as ``mean``; NaN where there is none.
     """
 
     start: I64
     change: F64
     mean: F64
+    low: F64
+    high: F64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

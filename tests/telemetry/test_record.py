@@ -242,6 +242,12 @@ def test_a_sensor_in_a_wrong_unit_is_refused(store: Store) -> None:
         record(store, peer, "villa", WIRED, LIMITS, now=START + LATE)
 
 
+def test_a_wiring_of_which_nothing_is_known_is_refused(store: Store) -> None:
+    peer = FakePeer(now=START + LATE)
+    with pytest.raises(SensorError, match=r"sensor\.load is unknown to Home Assistant"):
+        record(store, peer, "villa", WIRED, LIMITS, now=START + LATE)
+
+
 def test_a_cut_connection_loses_nothing(store: Store) -> None:
     peer = FakePeer(now=START, live={LOAD: meter(0.01, 400)})
     run(store, peer, START + LATE)
