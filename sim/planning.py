@@ -40,7 +40,8 @@ class HomeModel:
         site: battery, grid and options.
         tariff: what is paid on top of spot.
         price_area: whose spot prices it pays.
-        price_currency: the currency those prices are stored in; None: the only one there is.
+        price_currency: the stored currency that is preferred; None: the home's own. Others fill
+            the slots it leaves out.
         exchange_rates: units of the home's currency per unit of another, by currency.
         pairing: for a home from another place or year than its prices, else None.
         horizon_hours: how far a plan reaches.
@@ -202,13 +203,11 @@ def _spot(
 
 def _no_prices(model: HomeModel, at: datetime, first: datetime) -> KnownInputsError:
     """Return the error of a home without a single price."""
-    chosen = model.price_currency
-    unit, key = (f" in {chosen}", " or `price_currency`") if chosen else ("", "")
     return KnownInputsError(
         model.home.home_id,
-        f"no prices of area {model.price_area}{unit} were known at {at.isoformat()} for the "
+        f"no prices of area {model.price_area} were known at {at.isoformat()} for the "
         f"days from {first.date()}",
-        f"import them (darkstar import FILE), or correct `area`{key}",
+        "fetch them (darkstar prices), import them (darkstar import FILE), or correct `area`",
     )
 
 
@@ -222,28 +221,43 @@ def _settlement_start(tariff: Tariff, start: datetime) -> datetime:
 
 
 def _read_prices(store: Store, model: HomeModel, at: datetime, slots: I64) -> tuple[F64, bool]:
-    """Return stored prices of ``slots`` in the home's currency, NaN where not yet published."""
+    """Return stored prices of ``slots`` in the home's currency, NaN where not yet published.
+
+    Where prices are stored in several currencies, the preferred one counts slot by slot and the
+    others fill what it leaves out.
+    """
     wanted, as_of = slots, at
     if model.pairing is not None:
         wanted, as_of = model.pairing.to_price_time(slots), model.pairing.as_of(at)
     first, last = int(wanted.min()), int(wanted.max()) + SLOT_SECONDS
-    series = store.prices(
-        model.price_area,
-        from_epoch(first),
-        from_epoch(last),
-        as_of=as_of,
-        currency=model.price_currency,
-    )
-    values: F64 = series.values[(wanted - first) // SLOT_SECONDS]
-    currency = series.currency or model.home.currency
-    if currency != model.home.currency:
-        if currency not in model.exchange_rates:
-            raise KnownInputsError(
-                model.home.home_id,
-                f"prices of {model.price_area} are in {currency}, the home pays in "
-                f"{model.home.currency}",
-                f"give `exchange_rates: {{{currency}: ...}}`, or that of {model.home.currency} "
-                f"where {currency} is the top-level currency",
-            )
-        values = values * model.exchange_rates[currency]
-    return values, bool(series.assumed.any())
+    area, window = model.price_area, (from_epoch(first), from_epoch(last))
+    values, assumed = np.full(wanted.size, np.nan), np.zeros(wanted.size, dtype=np.bool_)
+    places = (wanted - first) // SLOT_SECONDS
+    for currency in _by_preference(model, store.price_currencies(area, *window, as_of=as_of)):
+        series = store.prices(area, *window, as_of=as_of, currency=currency)
+        take = np.isnan(values) & ~np.isnan(series.values[places])
+        if take.any():
+            values[take] = series.values[places][take] * _rate(model, currency)
+            assumed[take] = series.assumed[places][take]
+    return values, bool(assumed.any())
+
+
+def _by_preference(model: HomeModel, stored: tuple[str, ...]) -> list[str]:
+    """Return the stored currencies: the configured one, the home's own, then by name."""
+    first = (model.price_currency, model.home.currency)
+    return sorted(stored, key=lambda name: (name != first[0], name != first[1], name))
+
+
+def _rate(model: HomeModel, currency: str) -> float:
+    """Return units of the home's currency per unit of another."""
+    if currency == model.home.currency:
+        return 1.0
+    if currency not in model.exchange_rates:
+        raise KnownInputsError(
+            model.home.home_id,
+            f"prices of {model.price_area} are in {currency}, the home pays in "
+            f"{model.home.currency}",
+            f"give `exchange_rates: {{{currency}: ...}}`, or that of {model.home.currency} "
+            f"where {currency} is the top-level currency",
+        )
+    return model.exchange_rates[currency]

@@ -79,12 +79,15 @@ def read_prices(
     end: datetime,
     as_of: datetime | None,
     currency: str | None,
+    source: str | None,
 ) -> PriceSeries:
     """Read prices of a window; see ``Store.prices``."""
     slots, name = slot_range(start, end), area.upper()
     where = [prices.c.area == name]
     if currency is not None:
         where.append(prices.c.currency == currency.upper())
+    if source is not None:
+        where.append(prices.c.source == source)
     rows = read_issues(conn, prices, where, start=start, end=end, as_of=as_of)
     currencies = tuple(sorted({str(row["currency"]) for row in rows}))
     if len(currencies) > 1:
@@ -107,3 +110,16 @@ def read_prices(
         issued_at=issued,
         assumed=assumed,
     )
+
+
+def read_currencies(
+    conn: sa.Connection, *, area: str, start: datetime, end: datetime, as_of: datetime | None
+) -> tuple[str, ...]:
+    """Currencies of the prices of a window; see ``Store.price_currencies``."""
+    statement = sa.select(prices.c.currency).distinct()
+    statement = statement.where(
+        prices.c.area == area.upper(), prices.c.start < end, prices.c.end > start
+    )
+    if as_of is not None:
+        statement = statement.where(prices.c.issued_at <= as_of)
+    return tuple(sorted(str(found) for found in conn.execute(statement).scalars()))

@@ -511,14 +511,14 @@ def test_a_home_whose_currency_has_no_rate_may_pay_prices_in_it(tmp_path: Path) 
     assert schedule(tmp_path)["slots"][0]["import_price"] == pytest.approx(want)
 
 
-def test_prices_in_two_currencies_name_the_key(folder: Path) -> None:
+def test_of_prices_in_two_currencies_one_is_preferred(folder: Path) -> None:
     with Store.open(folder / "darkstar.sqlite") as store:
         put_price_day(
             store, date(2025, 6, 12), currency="SEK", source="other", value=lambda *_: 0.5
         )
-    line = one_line(looked_back(folder), 65)
-    assert "homes.demo.price_currency -> prices of SE4 are stored in EUR, SEK; set" in line
-    assert "set `price_currency` for the home" in line
+    assert looked_back(folder).exit_code == 0  # the home's own
+    own = (0.5 + 0.2456 + 0.439) * 1.25
+    assert schedule(folder)["slots"][0]["import_price"] == pytest.approx(own)
     for currency, spot in (("SEK", 0.5), ("EUR", 1.3783)):
         text = template().replace("    # price_currency: EUR ", f"    price_currency: {currency} ")
         (folder / "config.yaml").write_text(text, "utf-8")

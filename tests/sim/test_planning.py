@@ -23,7 +23,7 @@ from mpc import Planner, Tariff, terminal_curve
 from sim.errors import KnownInputsError
 from sim.pairing import PricePairing
 from sim.planning import HomeModel, KnownInputs, known_inputs
-from telemetry.errors import CurrencyError, TimeError, UnknownHomeError
+from telemetry.errors import TimeError, UnknownHomeError
 from telemetry.home import Home, Plane
 from telemetry.slots import to_epoch
 from telemetry.store import Store
@@ -482,17 +482,48 @@ def test_a_currency_without_rate_is_refused(facts: Store) -> None:
         known_inputs(facts, make_model(exchange_rates={"USD": 9.0}), NEWS)
 
 
-def test_prices_in_two_currencies_need_a_choice(june: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("chosen", "want"),
+    [
+        pytest.param(None, 0.5, id="the home's own"),
+        pytest.param("SEK", 0.5, id="SEK"),
+        pytest.param("EUR", RATE * 0.1252, id="EUR"),
+        pytest.param("NOK", 0.5, id="one that is not stored: the home's own"),
+    ],
+)
+def test_of_two_currencies_the_preferred_one_counts_slot_by_slot(
+    june: Path, tmp_path: Path, chosen: str | None, want: float
+) -> None:
     path = tmp_path / "facts.sqlite"
     path.write_bytes(june.read_bytes())
+
+    def until_two(_day: date, quarter: int, _fold: int) -> float:
+        return 0.5 if quarter < 56 else np.nan
+
     with Store.open(path) as store:
-        put_price_day(store, THURSDAY, currency="SEK", source="other", value=lambda *_: 0.5)
-        with pytest.raises(CurrencyError, match="prices of SE4 are stored in EUR, SEK"):
-            known_inputs(store, make_model(), BEFORE_NEWS)
-        krona = known_inputs(store, make_model(price_currency="SEK"), BEFORE_NEWS)
-        euro = known_inputs(store, make_model(price_currency="EUR"), BEFORE_NEWS)
-    assert krona.spot[0] == 0.5
-    assert euro.spot[0] == pytest.approx(RATE * 0.1252, rel=1e-12)
+        put_price_day(store, THURSDAY, currency="SEK", source="other", value=until_two)
+        inputs = known_inputs(store, make_model(price_currency=chosen), BEFORE_NEWS)
+    # 13:00 and 13:45 are there in both; 14:00, quarter 56, in EUR alone: 0.12 + 56/10000.
+    assert inputs.spot[0] == pytest.approx(want, rel=1e-12)
+    assert inputs.spot[4] == pytest.approx(RATE * 0.1256, rel=1e-12)
+    assert inputs.prices_until == datetime(2025, 6, 12, 22, tzinfo=UTC)
+
+
+def test_a_rate_is_asked_for_only_where_a_slot_needs_it(june: Path, tmp_path: Path) -> None:
+    path = tmp_path / "facts.sqlite"
+    path.write_bytes(june.read_bytes())
+    model = make_model(exchange_rates={})
+    with Store.open(path) as store:
+        with store.transaction():
+            for day in range(1, 13):
+                put_price_day(
+                    store, date(2025, 6, day), currency="SEK", source="other",
+                    value=lambda *_: 0.5,
+                )  # fmt: skip
+        assert known_inputs(store, model, BEFORE_NEWS).spot[0] == 0.5
+        # A minute later the 13th is there, in EUR alone.
+        with pytest.raises(KnownInputsError, match=r"are in EUR, the home pays in SEK"):
+            known_inputs(store, model, NEWS)
 
 
 @pytest.mark.parametrize(
@@ -650,16 +681,11 @@ def test_a_day_of_load_is_enough(empty: Store) -> None:
 def test_an_area_without_prices_is_refused(facts: Store) -> None:
     message = (
         r"^home villa: no prices of area SE3 were known at 2025-06-12T13:14:00\+02:00 for the days "
-        r"from 2025-06-04; import them \(darkstar import FILE\), or correct `area`$"
+        r"from 2025-06-04; fetch them \(darkstar prices\), "
+        r"import them \(darkstar import FILE\), or correct `area`$"
     )
     with pytest.raises(KnownInputsError, match=message):
         known_inputs(facts, make_model(price_area="SE3"), BEFORE_NEWS)
-
-
-def test_prices_of_another_currency_than_the_one_read_are_none(facts: Store) -> None:
-    message = r"no prices of area SE4 in NOK were known at .* correct `area` or `price_currency`$"
-    with pytest.raises(KnownInputsError, match=message):
-        known_inputs(facts, make_model(price_currency="NOK"), BEFORE_NEWS)
 
 
 @pytest.mark.parametrize("at", [BEFORE_NEWS, NEWS, datetime(2025, 6, 12, 21, 59, tzinfo=UTC)])

@@ -1,0 +1,290 @@
+"""``darkstar prices``: day-ahead prices of today and tomorrow, and of the past, into the store.
+
+The store is the cache: a delivery day that is complete there is not asked for again. The delivery
+day is the CET day, 12:45 and 23:45 are market time (Europe/Brussels). Tomorrow is asked for from
+12:45 on; with ``--wait`` every 5 minutes until it is complete, at the latest 23:45. Prices are
+asked for in the home's ``price_currency``, else its currency, else EUR.
+
+Exit codes: 0 all there; 75 a day is not complete yet. Of a backfill: 65 where days are missing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from runners.config import Config, load_config
+from runners.errors import EX_TEMPFAIL, ConfigError, Problem
+from runners.output import console, write_json
+from telemetry.errors import MissingExtraError, PeerError
+from telemetry.market import (
+    DayAhead,
+    EnergyCharts,
+    NordPool,
+    StoredDay,
+    market_day,
+    put_day,
+    stored_days,
+)
+from telemetry.slots import MARKET_ZONE, zone_info
+from telemetry.store import Store
+
+__all__ = ["Market", "open_provider", "run_prices"]
+
+POLL_SECONDS = 300.0
+_NAP_SECONDS = 900.0
+_OPENS, _CLOSES = (12, 45), (23, 45)
+_TIMEOUT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """An area whose prices are wanted, and the currency they are asked for in."""
+
+    area: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayReport:
+    """What the store has of one delivery day now.
+
+    Attributes:
+        state: ``complete``, ``partial``, ``preliminary`` or ``not published``.
+        known: quarters with a final price.
+        slots: quarters of the day.
+    """
+
+    area: str
+    currency: str
+    day: date
+    state: str
+    known: int
+    slots: int
+    issued_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Round:
+    """What one round of asking came to."""
+
+    days: tuple[DayReport, ...]
+    errors: tuple[PeerError, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def done(self) -> bool:
+        """Whether every day that was asked for is complete."""
+        return all(day.state == "complete" for day in self.days)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@contextmanager
+def open_provider(name: str) -> Iterator[DayAhead]:
+    """A provider of prices, ``nordpool`` or ``energy_charts``, as long as the block lasts."""
+    if name == NordPool.name:
+        yield NordPool()
+        return
+    try:
+        import httpx  # noqa: PLC0415 - of the extra "live"
+    except ImportError as err:
+        raise MissingExtraError("httpx", "live", "prices of energy-charts") from err
+    with httpx.Client(timeout=_TIMEOUT_SECONDS) as client:
+        yield EnergyCharts(client)
+
+
+def run_prices(
+    *,
+    config_path: Path,
+    home_id: str | None = None,
+    provider_name: str = NordPool.name,
+    wait: bool = False,
+    json_path: str | None = None,
+    provider: DayAhead | None = None,
+    clock: Callable[[], datetime] = _utc_now,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """Fetch today's and tomorrow's prices of every home's area, and report.
+
+    Returns:
+        0; 75 if a day that should be there is not complete.
+
+    Raises:
+        ConfigError: no home has an area.
+        TelemetryError: the provider or the store failed; what was fetched before is stored.
+    """
+    config = load_config(config_path)
+    out = console(json_path)
+    if provider is None:
+        with open_provider(provider_name) as opened:
+            found = _watch(config, home_id, opened, wait=wait, clock=clock, sleep=sleep)
+    else:
+        found = _watch(config, home_id, provider, wait=wait, clock=clock, sleep=sleep)
+    out.print(_table(found.days))
+    for note in found.notes:
+        out.print(note, soft_wrap=True)
+    if json_path is not None:
+        write_json(json_path, {"days": found.days, "errors": [str(e) for e in found.errors]})
+    if found.errors:
+        raise found.errors[0]
+    return 0 if found.done else EX_TEMPFAIL
+
+
+def markets_of(config: Config, home_id: str | None, provider: DayAhead) -> list[Market]:
+    """Areas of the homes (or of one), each once; homes without an area are left out unless named.
+
+    Raises:
+        ConfigError: the home, or every home, has no area.
+    """
+    homes = [config.pick_home(home_id)] if home_id is not None else list(config.homes)
+    found: dict[Market, None] = {}
+    for one in homes:
+        given = config.home_config(one)
+        if given.area is not None:
+            own = given.price_currency or config.home_currency(one)
+            found[Market(area=given.area, currency=provider.currency_for(own))] = None
+    if not found:
+        message = "missing; the area of its prices, e.g. se4"
+        raise ConfigError(str(config.path), [Problem(f"homes.{homes[0]}.area", "", message)])
+    return list(found)
+
+
+def _watch(
+    config: Config,
+    home_id: str | None,
+    provider: DayAhead,
+    *,
+    wait: bool,
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], None],
+) -> _Round:
+    """Ask once, or until tomorrow is complete; return the last round."""
+    markets = markets_of(config, home_id, provider)
+    today = market_day(clock())
+    opens, closes = _market_time(today, _OPENS), _market_time(today, _CLOSES)
+    errors = Console(stderr=True, highlight=False, markup=False)
+    while True:
+        now = clock()
+        is_open = now >= opens
+        days = (today, today + timedelta(days=1)) if is_open else (today,)
+        found = _round(config, provider, markets, days, now)
+        if not wait or now >= closes or (is_open and found.done):
+            return found
+        for error in found.errors:
+            errors.print(f"{now:%Y-%m-%d %H:%M} UTC: {error}", style="yellow", soft_wrap=True)
+        # A machine that slept must not sleep on: short naps, and the clock is asked again.
+        left = (opens - now).total_seconds()
+        sleep(POLL_SECONDS if is_open else min(left, _NAP_SECONDS))
+
+
+def _market_time(day: date, at: tuple[int, int]) -> datetime:
+    """An hour and minute of a day on the market's wall clock, UTC."""
+    local = datetime(day.year, day.month, day.day, *at, tzinfo=zone_info(MARKET_ZONE))
+    return local.astimezone(UTC)
+
+
+def _round(
+    config: Config,
+    provider: DayAhead,
+    markets: Sequence[Market],
+    days: Sequence[date],
+    now: datetime,
+) -> _Round:
+    """Fetch what is not complete; an area that fails does not stop the others."""
+    reports: list[DayReport] = []
+    errors: list[PeerError] = []
+    notes: dict[str, None] = {}
+    with Store.open(config.store_url, system_id=config.system.system_id) as store:
+        for market in markets:
+            wanted = [d.day for d in stored(store, provider, market, days) if not d.complete]
+            try:
+                for page in reversed(pages(wanted, provider.page_days)):  # today is urgent
+                    notes |= dict.fromkeys(fetch_page(store, provider, market, page, now))
+            except PeerError as err:
+                errors.append(err)
+            reports += [_report(market, d) for d in stored(store, provider, market, days)]
+    return _Round(days=tuple(reports), errors=tuple(errors), notes=tuple(notes))
+
+
+def stored(
+    store: Store, provider: DayAhead, market: Market, days: Sequence[date]
+) -> list[StoredDay]:
+    """What the store has of consecutive days of a market from this provider."""
+    return stored_days(store, provider.name, market.area, market.currency, days)
+
+
+def pages(days: Sequence[date], size: int) -> list[list[date]]:
+    """Ascending days in groups, the newest first, none of which spans more than ``size`` days."""
+    found: list[list[date]] = []
+    for day in reversed(days):
+        if found and (found[-1][0] - day).days < size:
+            found[-1].append(day)
+        else:
+            found.append([day])
+    return [page[::-1] for page in found]
+
+
+def fetch_page(
+    store: Store, provider: DayAhead, market: Market, page: Sequence[date], now: datetime
+) -> list[str]:
+    """Fetch and store the days of a page in one transaction; return what the provider notes."""
+    found = provider.fetch(market.area, page[0], page[-1], market.currency, now)
+    wanted = set(page)
+    with store.transaction():
+        for day in found:
+            if day.day in wanted:
+                put_day(store, day)
+    return list(dict.fromkeys(day.note for day in found if day.note))
+
+
+def _report(market: Market, day: StoredDay) -> DayReport:
+    return DayReport(
+        area=market.area,
+        currency=market.currency,
+        day=day.day,
+        state=state_of(day),
+        known=day.known,
+        slots=day.slots,
+        issued_at=day.issued_at,
+    )
+
+
+def state_of(day: StoredDay) -> str:
+    """A word for what is there of a day."""
+    if day.complete:
+        return "complete"
+    if day.early:
+        return "preliminary"
+    return "partial" if day.known else "not published"
+
+
+def _table(days: Sequence[DayReport]) -> Table:
+    """Return one row per area and day."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.title, table.title_justify = "day-ahead prices", "left"
+    for name in ("area", "currency", "delivery day", "state"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("quarters", justify="right", no_wrap=True)
+    table.add_column("issued (UTC)", no_wrap=True)
+    for day in days:
+        issued = f"{day.issued_at:%Y-%m-%d %H:%M}" if day.issued_at else ""
+        counts = f"{day.known}/{day.slots}"
+        table.add_row(day.area, day.currency, str(day.day), day.state, counts, issued)
+    return table
+
+
+if __name__ == "__main__":
+    from runners.cli import run_job
+
+    run_job("prices")
