@@ -16,6 +16,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, ParamSpec
 
@@ -90,11 +91,14 @@ HomeOption = Annotated[
     str | None, typer.Option("--home", metavar="ID", help="Which home; not needed for one.")
 ]
 StartDateOption = Annotated[
-    str, typer.Option("--start-date", metavar="DATE", help="First local day, e.g. 2025-07-01.")
+    str, typer.Option("--start-date", metavar="DATE", help="First day, e.g. 2025-07-01.")
 ]
 EndDateOption = Annotated[
     str | None,
-    typer.Option("--end-date", metavar="DATE", help="Last local day, included; default: today."),
+    typer.Option("--end-date", metavar="DATE", help="Last day, included; default: today."),
+]
+AnyHomeOption = Annotated[
+    str | None, typer.Option("--home", metavar="ID", help="Which home; default: all of them.")
 ]
 NoPlotOption = Annotated[bool, typer.Option("--no-plot", help="Draw no picture.")]
 
@@ -287,6 +291,203 @@ def demo(
     from runners.demo import run_demo  # noqa: PLC0415
 
     run_demo(out_dir=out, seed=seed, at=moment, json_path=json_file, plot=not no_plot)
+
+
+prices_app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+weather_app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+app.add_typer(prices_app, name="prices")
+app.add_typer(weather_app, name="weather")
+
+
+class _Provider(StrEnum):
+    """Who prices come from."""
+
+    NORDPOOL = "nordpool"
+    ENERGY_CHARTS = "energy_charts"
+
+
+def _is_alone(ctx: typer.Context) -> bool:
+    """Whether no sub-command follows; options before one would be lost, so they are refused."""
+    if ctx.invoked_subcommand is None:
+        return True
+    for name in ctx.params:
+        source = ctx.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            message = f"options go after {ctx.invoked_subcommand}, not before it"
+            raise typer.BadParameter(message, param_hint=f"--{name.replace('_', '-')}")
+    return False
+
+
+@prices_app.callback()
+@_job
+def prices(
+    ctx: typer.Context,
+    config: ConfigOption = Path("config.yaml"),
+    home: AnyHomeOption = None,
+    provider: Annotated[
+        _Provider, typer.Option("--provider", help="Who prices come from.")
+    ] = _Provider.NORDPOOL,
+    json_file: JsonOption = None,
+    *,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="Ask every 5 minutes from 12:45 until tomorrow is complete."),
+    ] = False,
+) -> None:
+    """Fetch the market's prices of today and tomorrow; or of the past: backfill."""
+    if not _is_alone(ctx):
+        return
+    from runners.prices import run_prices  # noqa: PLC0415
+
+    code = run_prices(
+        config_path=config,
+        home_id=home,
+        provider_name=provider.value,
+        wait=wait,
+        json_path=json_file,
+    )
+    if code:
+        raise typer.Exit(code)
+
+
+@prices_app.command("backfill")
+@_job
+def prices_backfill(
+    start_date: StartDateOption,
+    end_date: EndDateOption = None,
+    config: ConfigOption = Path("config.yaml"),
+    home: AnyHomeOption = None,
+    provider: Annotated[
+        _Provider,
+        typer.Option("--provider", help="energy_charts: years, in EUR; nordpool: two months."),
+    ] = _Provider.ENERGY_CHARTS,
+    json_file: JsonOption = None,
+) -> None:
+    """Fetch prices of delivery days (CET) past; can be stopped and run again."""
+    first = _day(start_date, "--start-date")
+    last = None if end_date is None else _day(end_date, "--end-date")
+    from runners.prices_backfill import run_prices_backfill  # noqa: PLC0415
+
+    code = run_prices_backfill(
+        config_path=config,
+        start_date=first,
+        end_date=last,
+        home_id=home,
+        provider_name=provider.value,
+        json_path=json_file,
+    )
+    if code:
+        raise typer.Exit(code)
+
+
+@weather_app.callback()
+@_job
+def weather(
+    ctx: typer.Context,
+    config: ConfigOption = Path("config.yaml"),
+    home: AnyHomeOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Fetch the weather forecast; or the weather of the past: backfill."""
+    if not _is_alone(ctx):
+        return
+    from runners.weather import run_weather  # noqa: PLC0415
+
+    run_weather(config_path=config, home_id=home, json_path=json_file)
+
+
+@weather_app.command("backfill")
+@_job
+def weather_backfill(
+    start_date: StartDateOption,
+    end_date: Annotated[
+        str | None,
+        typer.Option("--end-date", metavar="DATE", help="Last day, included; default: yesterday."),
+    ] = None,
+    config: ConfigOption = Path("config.yaml"),
+    home: AnyHomeOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Fetch the weather of UTC days past; can be stopped and run again."""
+    first = _day(start_date, "--start-date")
+    last = None if end_date is None else _day(end_date, "--end-date")
+    from runners.weather import run_weather_backfill  # noqa: PLC0415
+
+    code = run_weather_backfill(
+        config_path=config, start_date=first, end_date=last, home_id=home, json_path=json_file
+    )
+    if code:
+        raise typer.Exit(code)
+
+
+FirstDayOption = Annotated[
+    str | None,
+    typer.Option("--start-date", metavar="DATE", help="First local day; default: two weeks."),
+]
+LastDayOption = Annotated[
+    str | None,
+    typer.Option("--end-date", metavar="DATE", help="Last local day; default: yesterday."),
+]
+
+
+def _days(first: str | None, last: str | None) -> tuple[date | None, date | None]:
+    """Parse a pair of dates that may be left out."""
+    start = None if first is None else _day(first, "--start-date")
+    return start, None if last is None else _day(last, "--end-date")
+
+
+@app.command()
+@_job
+def validate(
+    config: ConfigOption = Path("config.yaml"),
+    start_date: FirstDayOption = None,
+    end_date: LastDayOption = None,
+    home: HomeOption = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where the picture goes.")
+    ] = Path("out"),
+    json_file: JsonOption = None,
+    *,
+    no_plot: NoPlotOption = False,
+    no_reference: Annotated[
+        bool, typer.Option("--no-reference", help="Do not compare with Home Assistant.")
+    ] = False,
+) -> None:
+    """Judge days: clean, mask_battery or exclude, with the reasons."""
+    first, last = _days(start_date, end_date)
+    from runners.validate import run_validate  # noqa: PLC0415
+
+    run_validate(
+        config_path=config,
+        start_date=first,
+        end_date=last,
+        home_id=home,
+        json_path=json_file,
+        plot=not no_plot,
+        compare=not no_reference,
+        out_dir=out,
+    )
+
+
+@app.command()
+@_job
+def repair(
+    config: ConfigOption = Path("config.yaml"),
+    start_date: FirstDayOption = None,
+    end_date: LastDayOption = None,
+    home: HomeOption = None,
+    json_file: JsonOption = None,
+    *,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Bring back what stood there before repairs.")
+    ] = False,
+) -> None:
+    """Repair lumps, spikes and what the energy balance tells; twice is the same as once."""
+    first, last = _days(start_date, end_date)
+    from runners.repair import run_repair, run_undo  # noqa: PLC0415
+
+    run = run_undo if undo else run_repair
+    run(config_path=config, start_date=first, end_date=last, home_id=home, json_path=json_file)
 
 
 def run_job(name: str) -> None:

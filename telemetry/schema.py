@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from telemetry.errors import TimeError
 from telemetry.slots import from_epoch, to_epoch
 
-SCHEMA_HEAD = "0001"
+SCHEMA_HEAD = "0002"
 
 # MEDIUMBLOB on MariaDB: a plain BLOB there ends at 64 KB.
 BLOB_BYTES = 2**24 - 1
@@ -162,5 +162,40 @@ plans = sa.Table(
     sa.Column("objective", sa.Double),
     _text("plan_schema", 64),
     _blob(),
+    **MYSQL_OPTIONS,
+)
+
+data_quality_daily = sa.Table(
+    "data_quality_daily",
+    metadata,
+    _home(),
+    _time("day_start", key=True),
+    _text("local_date", 10),
+    _text("class", 16),
+    _text("reference", 32),
+    sa.Column("slots", sa.Integer, nullable=False),
+    sa.Column("counts", sa.Text, nullable=False),
+    sa.Column("reasons", sa.Text, nullable=False),
+    _time("checked_at"),
+    _text("system_id", 64),
+    **MYSQL_OPTIONS,
+)
+
+# What stood in a slot before a repair; all "old" columns are NULL where there was no row.
+observation_repairs = sa.Table(
+    "observation_repairs",
+    metadata,
+    _home(),
+    _text("channel", 32, key=True),
+    _time("slot_start", key=True),
+    sa.Column("old_value", sa.Double),
+    sa.Column("old_provenance", sa.String(32)),
+    sa.Column("old_quality", sa.Integer),
+    sa.Column("old_known_at", UtcSeconds),
+    sa.Column("old_system_id", sa.String(64)),
+    _text("rule", 32),
+    _time("group_start"),
+    _time("repaired_at"),
+    _text("system_id", 64),
     **MYSQL_OPTIONS,
 )

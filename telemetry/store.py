@@ -12,140 +12,38 @@ thread; several processes may open the same file.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime
-from types import TracebackType
-from typing import Self, final
-
-import sqlalchemy as sa
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import final
 
 from telemetry import (
-    database,
     forecast_table,
     home_table,
     observations,
     plan_table,
     price_table,
+    quality_table,
+    repairs_table,
     weather_table,
 )
 from telemetry.arrays import F64, I64
 from telemetry.channels import Channel, Provenance, Quality
-from telemetry.errors import ReadOnlyError, SeriesError
 from telemetry.forecast_table import ForecastSeries
 from telemetry.home import Home
 from telemetry.observations import Coverage, Observations, Reading
 from telemetry.plan_table import StoredPlan
 from telemetry.price_table import PriceSeries
+from telemetry.quality_table import DayQuality
+from telemetry.repairs_table import Original, Repair
+from telemetry.slots import to_epoch
 from telemetry.sql import WriteCounts
+from telemetry.store_base import StoreBase
 from telemetry.weather_table import WeatherSeries
-
-SYSTEM_ID_LENGTH = 64
 
 
 @final
-class Store:
+class Store(StoreBase):
     """Facts of homes in an SQLite file (or on MariaDB); made by ``Store.open``."""
-
-    def __init__(self, engine: sa.Engine, *, name: str, system_id: str, read_only: bool) -> None:
-        """Wrap an engine whose schema is up to date; use ``open``."""
-        self._engine, self._read_only = engine, read_only
-        self._active: sa.Connection | None = None
-        self.name, self.system_id = name, system_id
-
-    @classmethod
-    def open(
-        cls,
-        url_or_path: str | os.PathLike[str],
-        *,
-        system_id: str = "dev",
-        read_only: bool = False,
-    ) -> Self:
-        """Open a store; a new or older one is brought to the schema of this program.
-
-        Args:
-            url_or_path: path of an SQLite file, or an SQLAlchemy URL.
-            system_id: which installation writes; goes into every row.
-            read_only: SQLite ``mode=ro``; on MariaDB give the user no right to write.
-
-        Raises:
-            StoreError: it cannot be opened, or is something else. Like ``StoreBusyError`` (another
-                process holds it), so does every method where the database fails.
-            SchemaVersionError: it was written by a newer program.
-        """
-        if not 0 < len(system_id) <= SYSTEM_ID_LENGTH:
-            raise SeriesError("system_id", repr(system_id), "1 to 64 characters")
-        engine = database.connect(url_or_path, read_only=read_only)
-        name = database.shown(engine.url)
-        try:
-            database.prepare(engine, name, read_only=read_only)
-        except BaseException:
-            engine.dispose()
-            raise
-        return cls(engine, name=name, system_id=system_id, read_only=read_only)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"Store({self.name!r}, system_id={self.system_id!r}, read_only={self._read_only})"
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All writes inside become visible together, or, after an error, not at all.
-
-        Raises:
-            ReadOnlyError: the store was opened read-only.
-        """
-        with self._write():
-            yield
-
-    @contextmanager
-    def _write(self) -> Iterator[sa.Connection]:
-        if self._read_only:
-            raise ReadOnlyError(self.name)
-        if self._active is not None:
-            yield self._active
-            return
-        with database.faults_told(self.name), database.writing(self._engine) as conn:
-            self._active = conn
-            try:
-                yield conn
-            finally:
-                self._active = None
-
-    @contextmanager
-    def _read(self) -> Iterator[sa.Connection]:
-        if self._active is not None:
-            yield self._active
-            return
-        with database.faults_told(self.name), self._engine.connect() as conn:
-            yield conn
-
-    @contextmanager
-    def _write_home(self, home_id: str) -> Iterator[sa.Connection]:
-        with self._write() as conn:
-            home_table.require(conn, home_id)
-            yield conn
-
-    @contextmanager
-    def _read_home(self, home_id: str) -> Iterator[sa.Connection]:
-        with self._read() as conn:
-            home_table.require(conn, home_id)
-            yield conn
 
     def put_home(self, home: Home) -> WriteCounts:
         """Write a configured home.
@@ -298,16 +196,30 @@ class Store:
         *,
         as_of: datetime | None = None,
         currency: str | None = None,
+        source: str | None = None,
     ) -> PriceSeries:
-        """Spot prices of the slots in [start, end), issued by ``as_of`` if given.
+        """Spot prices of the slots in [start, end), issued by ``as_of``, from ``source``, if given.
 
         Raises:
             CurrencyError: they are in several currencies, and ``currency`` does not pick one.
         """
         with self._read() as conn:
             return price_table.read_prices(
-                conn, area=area, start=start, end=end, as_of=as_of, currency=currency
+                conn,
+                area=area,
+                start=start,
+                end=end,
+                as_of=as_of,
+                currency=currency,
+                source=source,
             )
+
+    def price_currencies(
+        self, area: str, start: datetime, end: datetime, *, as_of: datetime | None = None
+    ) -> tuple[str, ...]:
+        """Currencies in which prices of [start, end) are stored, issued by ``as_of`` if given."""
+        with self._read() as conn:
+            return price_table.read_currencies(conn, area=area, start=start, end=end, as_of=as_of)
 
     def put_forecast(
         self,
@@ -414,4 +326,44 @@ class Store:
                 system_id=system_id or self.system_id,
                 scenario=scenario,
                 as_of=as_of,
+            )
+
+    def put_day_quality(self, home_id: str, days: Iterable[DayQuality]) -> WriteCounts:
+        """Write verdicts on days; one that stands already keeps its ``checked_at``."""
+        with self._write_home(home_id) as conn:
+            return quality_table.put(conn, system_id=self.system_id, home_id=home_id, days=days)
+
+    def day_quality(self, home_id: str, first: date, last: date) -> tuple[DayQuality, ...]:
+        """Verdicts on the local days from ``first`` to ``last``, in order; unjudged are absent."""
+        with self._read_home(home_id) as conn:
+            return quality_table.read(conn, home_id=home_id, first=first, last=last)
+
+    def put_repairs(
+        self, home_id: str, repairs: Iterable[Repair], *, repaired_at: datetime
+    ) -> WriteCounts:
+        """Put slots right and keep what stood there; a slot that is repaired stays as it is."""
+        with self._write_home(home_id) as conn:
+            return repairs_table.put(
+                conn,
+                system_id=self.system_id,
+                home_id=home_id,
+                repairs=repairs,
+                repaired_at=repaired_at,
+            )
+
+    def repairs(self, home_id: str, start: datetime, end: datetime) -> tuple[Original, ...]:
+        """What stood in the repaired slots in [start, end)."""
+        with self._read_home(home_id) as conn:
+            return repairs_table.read(
+                conn, home_id=home_id, start=to_epoch(start), end=to_epoch(end)
+            )
+
+    def undo_repairs(self, home_id: str, start: datetime, end: datetime) -> int:
+        """Bring back what stood in the repaired slots of [start, end); how many there were.
+
+        Slots that were put right together are undone together, also those outside the bounds.
+        """
+        with self._write_home(home_id) as conn:
+            return repairs_table.undo(
+                conn, home_id=home_id, start=to_epoch(start), end=to_epoch(end)
             )

@@ -1,0 +1,152 @@
+"""``darkstar validate`` and ``darkstar repair``: what they print, draw, and how they end."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+import runners.validate
+from runners.cli import app
+from runners.config import load_config
+from runners.plot_quality import plot_quality
+from telemetry.errors import PeerUnreachableError
+from telemetry.quality_table import DayClass, DayQuality
+from telemetry.slots import local_day, slot_range
+from telemetry.store import Store
+
+FIRST, LAST = date(2025, 6, 1), date(2025, 6, 14)
+WIRING = """
+    home_assistant: {url: "http://127.0.0.1:9", token: "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}
+    input_sensors: {total_load_consumption: sensor.load_total}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A home with two weeks of load: one day missing, one hour standing still and caught up."""
+    assert run(tmp_path, "init").exit_code == 0
+    config = load_config(tmp_path / "config.yaml")
+    zone = config.home_config("demo").zone
+    slots = slot_range(local_day(FIRST, zone)[0], local_day(LAST, zone)[1])
+    load, quality = np.full(slots.size, 0.25), np.zeros(slots.size, dtype=np.int64)
+    noon = 3 * 96 + 48  # 4 June
+    load[noon : noon + 4], quality[noon : noon + 4] = 0.0, 64
+    load[noon + 4], quality[noon + 4] = 1.25, 256
+    load[5 * 96 : 6 * 96] = np.nan  # 6 June
+    with Store.open(tmp_path / "darkstar.sqlite") as store:
+        store.put_home(config.home("demo"))
+        store.put_observations(
+            "demo",
+            "load_kwh",
+            slots,
+            load,
+            known_at=slots + 900,
+            provenance="live",
+            quality=quality,
+        )
+    return tmp_path
+
+
+def run(folder: Path, command: str, *args: str) -> Result:
+    argv = [command, "--config", str(folder / "config.yaml"), *args]
+    return CliRunner().invoke(app, argv, env={"COLUMNS": "80"})
+
+
+def validated(folder: Path, *args: str) -> Result:
+    days = ("--start-date", str(FIRST), "--end-date", str(LAST), "--out", str(folder / "out"))
+    return run(folder, "validate", *days, *args)
+
+
+def test_a_table_a_picture_and_json(folder: Path) -> None:
+    result = validated(folder, "--json", str(folder / "days.json"))
+    assert result.exit_code == 0, result.output
+    rows = [line.split() for line in result.stdout.splitlines() if line.startswith(" 2025")]
+    assert [row[:2] for row in rows] == [["2025-06-04", "clean"], ["2025-06-06", "exclude"]]
+    assert "13 clean (1 flagged), 0 mask_battery, 1 exclude" in result.stdout
+    assert "reference: none" in result.stdout
+    assert max(len(line) for line in result.stdout.splitlines()) <= 80
+    assert (folder / "out" / "quality.png").read_bytes().startswith(b"\x89PNG")
+    found = json.loads((folder / "days.json").read_text(encoding="utf-8"))
+    assert found["totals"] == {"clean": 13, "mask_battery": 0, "exclude": 1}
+    assert [day["local_date"] for day in found["days"]] == [
+        str(FIRST + timedelta(days=k)) for k in range(14)
+    ]
+
+
+def test_repair_and_undo(folder: Path) -> None:
+    days = ("--start-date", str(FIRST), "--end-date", str(LAST))
+    first = run(folder, "repair", *days)
+    assert first.stdout.splitlines()[1].split() == ["slots", "by", "lump", "5"]
+    again = run(folder, "repair", *days)
+    assert "slots repaired" in again.stdout
+    assert again.stdout.splitlines()[1].split() == ["slots", "repaired", "0"]
+    assert "13 clean (0 flagged)" in validated(folder, "--no-plot").stdout
+    assert not (folder / "out").exists()
+    assert "5 slots as they were" in run(folder, "repair", *days, "--undo").stdout
+    assert "13 clean (1 flagged)" in validated(folder, "--no-plot").stdout
+
+
+def test_two_weeks_up_to_yesterday(folder: Path) -> None:
+    config = load_config(folder / "config.yaml")
+    # 22:30 UTC is 00:30 on 3 July in Sweden: 2 July has ended.
+    now = datetime(2025, 7, 2, 22, 30, tzinfo=UTC)
+    dates = runners.validate.local_dates(config, "demo", None, None, now)
+    assert dates == (date(2025, 6, 19), date(2025, 7, 2))
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "told"),
+    [
+        (("--start-date", "2100-01-01", "--end-date", "2100-01-02"), 65, "has ended"),
+        (("--start-date", "2025-06-02", "--end-date", "2025-06-01"), 65, "not before it"),
+        (("--start-date", "yesterday"), 2, "is no date"),
+    ],
+)
+def test_dates_that_cannot_be(folder: Path, args: tuple[str, ...], code: int, told: str) -> None:
+    for command in ("validate", "repair"):
+        result = run(folder, command, *args)
+        assert result.exit_code == code
+        assert told in result.output
+
+
+def test_home_assistant_that_does_not_answer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (folder / "config.yaml").read_text(encoding="utf-8")
+    wired = text.replace("    zone: Europe/Stockholm ", f"{WIRING}    zone: Europe/Stockholm ", 1)
+    (folder / "config.yaml").write_text(wired, encoding="utf-8")
+
+    def silent(*_: object) -> None:
+        raise PeerUnreachableError("Home Assistant", "no answer", "check that it runs")
+
+    monkeypatch.setattr(runners.validate, "hourly_reference", silent)
+    result = validated(folder, "--no-plot")
+    assert result.exit_code == 69
+    assert "no answer; check that it runs" in result.output
+    assert "--no-reference" in result.output
+    assert validated(folder, "--no-plot", "--no-reference").exit_code == 0
+
+
+def test_a_picture_of_two_years(tmp_path: Path) -> None:
+    first = date(2024, 1, 1)
+    days = [
+        DayQuality(
+            local_date=first + timedelta(days=k),
+            day_start=datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=k),
+            day_class=list(DayClass)[k % 3],
+            reference="none",
+            slots=96,
+            counts={},
+            reasons=("said",) if k % 2 else (),
+            checked_at=datetime(2026, 1, 1, tzinfo=UTC),
+        )
+        for k in range(731)
+    ]
+    path = tmp_path / "new" / "quality.png"
+    plot_quality(days, path, title="two years")
+    header = path.read_bytes()[16:24]
+    width, height = (int.from_bytes(header[k : k + 4], "big") for k in (0, 4))
+    assert (width, height) == (1200, 943)  # 1.75 + 24 * 0.32 inches at 100 dpi
