@@ -39,6 +39,7 @@ from telemetry.etl import (
 from telemetry.homeassistant.types import PERIOD_SECONDS, Peer, Period, StatisticMeta, Statistics
 from telemetry.limits import Limits
 from telemetry.sensors import Part, Sensors, Source
+from telemetry.signed_power import side_is_known
 from telemetry.slots import SLOT_SECONDS, slot_of, slot_range, to_epoch
 from telemetry.soc import edge_states
 from telemetry.sql import WriteCounts
@@ -245,8 +246,9 @@ def _source_slots(
 ) -> SlotEnergy:
     """Energy of one entity by slot: a meter's advance, or the mean power of its intervals."""
     if kinds[source.entity_id].unit_class == "power":
+        mean = known_side(rows, source, seconds)
         return mean_power_slots(
-            rows.start, rows.mean, seconds, slots, limit_kw=limit_kw, part=source.part
+            rows.start, mean, seconds, slots, limit_kw=limit_kw, part=source.part
         )
     if source.part is not Part.ALL:
         want = "part: all; positive and negative parts are for power sensors"
@@ -255,6 +257,14 @@ def _source_slots(
     return counter_slots(
         readings, slots, spacing_seconds=float(seconds), limit_kw=limit_kw, total=True
     )
+
+
+def known_side(rows: Statistics, source: Source, seconds: int) -> F64:
+    """Mean powers (N,), kW; NaN where one side is wanted of a power that went both ways."""
+    if source.part is Part.ALL:
+        return rows.mean
+    told = side_is_known(rows.mean, rows.low, rows.high, hours=seconds / 3600)
+    return np.where(told, rows.mean, np.nan)
 
 
 def _resolution(rows: Mapping[str, Statistics], sensors: Sensors) -> float:

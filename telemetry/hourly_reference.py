@@ -13,7 +13,7 @@ from datetime import datetime
 import numpy as np
 
 from telemetry.arrays import F64, I64
-from telemetry.backfill import channel_slots, statistic_kinds, statistic_rows
+from telemetry.backfill import channel_slots, known_side, statistic_kinds, statistic_rows
 from telemetry.channel_slots import ChannelSlots, balance_rest
 from telemetry.channels import Channel, Quality
 from telemetry.homeassistant.types import Peer, StatisticMeta, Statistics
@@ -73,7 +73,8 @@ def hourly_reference(
 def _hours(rows: Statistics, source: Source, kinds: Mapping[str, StatisticMeta], hours: I64) -> F64:
     """Energy of one entity in each hour, kWh; NaN where Home Assistant has no row."""
     power = kinds[source.entity_id].unit_class == "power"
-    energy = rows.mean if power else rows.change  # the mean power of an hour is its energy
+    # The mean power of an hour is its energy.
+    energy = known_side(rows, source, _HOUR) if power else rows.change
     if source.part is not Part.ALL:
         energy = np.maximum(energy if source.part is Part.POSITIVE else -energy, 0.0)
     found = np.full(hours.size, np.nan)

@@ -3,7 +3,8 @@
 Between two neighbouring intervals the state at their common edge lies in both ranges. Where the
 state rose or fell through both, the edge is the end of one range and the start of the other: the
 two ranges touch in one point, and the estimate is exact. At a peak or a valley both share their
-most or their least. Else the mean of the two means, kept inside both ranges.
+most or their least. Where the ranges do not meet (whole percents) it lies halfway between them.
+Else the mean of the two means, kept inside both ranges.
 
 Ratios 0..1 inside; Home Assistant's percent is divided here.
 """
@@ -40,5 +41,6 @@ def edge_states(start: I64, mean: F64, low: F64, high: F64, *, seconds: int) -> 
     peak = np.abs(high[pair] - high[pair + 1]) <= _SAME
     found = np.where(valley & ~peak, floor, inside)
     found = np.where(peak & ~valley, roof, found)
+    found = np.where(floor > roof, (floor + roof) / 2.0, found)
     known = ~np.isnan(found)
     return edge[known], found[known]

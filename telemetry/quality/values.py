@@ -47,7 +47,8 @@ def check_spikes(day: Day) -> Iterator[Finding]:
         if not channel.is_energy:
             continue
         values = day.values(channel)
-        marked = day.marked(channel, Quality.SPIKE) & ~np.isnan(values)
+        # Also where the import took the number out: that meter is not to be trusted on this day.
+        marked = day.marked(channel, Quality.SPIKE)
         found = spikes(values, day.window.limits.of(channel)) | marked
         count = int(found.sum())
         if count:
@@ -61,9 +62,14 @@ def check_spikes(day: Day) -> Iterator[Finding]:
 
 def _spike_sentence(channel: Channel, values: F64, found: Bool) -> str:
     """Tell spikes; where most of the day is one, the unit is to blame."""
+    told = values[found & ~np.isnan(values)]
+    if not told.size:
+        return (
+            f"{channel}: {int(found.sum()) * SLOT_HOURS:g} h of more than it can carry, taken out"
+        )
     if 2 * int(found.sum()) > int((values > 0.0).sum()):
-        return f"{channel} looks like Wh: {np.nanmedian(values[found]):.4g} in a typical slot"
-    return f"{channel}: {values[found].max():.4g} kWh in a slot is more than it can carry"
+        return f"{channel} looks like Wh: {np.median(told):.4g} in a typical slot"
+    return f"{channel}: {told.max():.4g} kWh in a slot is more than it can carry"
 
 
 def check_units(day: Day) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -72,6 +72,8 @@ class Seed:
         start: epoch seconds of full hours, ascending (N,).
         sum: running total at each hour's end (N,), for a meter.
         mean: mean of each hour (N,), for a power or a percentage.
+        low: least of each hour (N,), beside the mean.
+        high: most of each hour (N,), beside the mean.
     """
 
     entity_id: str
@@ -79,6 +81,8 @@ class Seed:
     unit: str = "kWh"
     sum: F64 | None = None
     mean: F64 | None = None
+    low: F64 | None = None
+    high: F64 | None = None
 
     @classmethod
     def from_change(cls, entity_id: str, *, start: I64, change: F64, unit: str = "kWh") -> Self:
@@ -100,11 +104,14 @@ class Seed:
         """Return the rows as ``recorder/import_statistics`` takes them."""
         starts = [datetime.fromtimestamp(int(s), UTC).isoformat() for s in self.start]
         rows: list[dict[str, object]] = [{"start": start} for start in starts]
-        for name in ("sum", "mean"):
-            values: F64 | None = getattr(self, name)
+        for name, values in self.columns().items():
             for row, value in zip(rows, [] if values is None else values.tolist(), strict=False):
                 row[name] = value
         return rows
+
+    def columns(self) -> dict[str, F64 | None]:
+        """Return the values by the names that Home Assistant gives them."""
+        return {"sum": self.sum, "mean": self.mean, "min": self.low, "max": self.high}
 
 
 class RealHomeAssistant:
@@ -324,10 +331,16 @@ def _wait_for_rows(call: _Call, seed: Seed) -> None:
 
 
 def _first_row(seed: Seed) -> Seed:
-    total = None if seed.sum is None else seed.sum[:1]
-    mean = None if seed.mean is None else seed.mean[:1]
-    return Seed(
-        entity_id=seed.entity_id, unit=seed.unit, start=seed.start[:1], sum=total, mean=mean
+    def first(values: F64 | None) -> F64 | None:
+        return None if values is None else values[:1]
+
+    return replace(
+        seed,
+        start=seed.start[:1],
+        sum=first(seed.sum),
+        mean=first(seed.mean),
+        low=first(seed.low),
+        high=first(seed.high),
     )
 
 
@@ -336,15 +349,12 @@ def _insert(base: sqlite3.Connection, seed: Seed) -> None:
     ask = "SELECT id FROM statistics_meta WHERE statistic_id = ?"
     (meta,) = base.execute(ask, (seed.entity_id,)).fetchone()
     nothing = [None] * seed.start.size
-    total = nothing if seed.sum is None else seed.sum.tolist()
-    mean = nothing if seed.mean is None else seed.mean.tolist()
+    columns = [nothing if one is None else one.tolist() for one in seed.columns().values()]
+    rows = list(zip(seed.start.tolist(), *columns, strict=True))[1:]
     base.executemany(
-        "INSERT INTO statistics (metadata_id, created_ts, start_ts, sum, mean) "
-        "VALUES (?, ?, ?, ?, ?)",
-        [
-            (meta, time.time(), float(start), s, m)
-            for start, s, m in list(zip(seed.start.tolist(), total, mean, strict=True))[1:]
-        ],
+        "INSERT INTO statistics (metadata_id, created_ts, start_ts, sum, mean, min, max) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(meta, time.time(), *row) for row in rows],
     )
 
 

@@ -96,8 +96,8 @@ class FakePeer:
             start=start,
             change=values if sums else nothing,
             mean=nothing if sums else values,
-            low=nothing,
-            high=nothing,
+            low=nothing if sums else values,
+            high=nothing if sums else values,
         )
 
     def history(

@@ -50,3 +50,10 @@ def test_the_mean_stays_inside_both_ranges() -> None:
     low, high = np.array([0.1, 0.4]), np.array([0.5, 0.9])
     _, found = edge_states(start, np.array([0.15, 0.45]), low, high, seconds=HOUR)
     assert found == pytest.approx([0.4])  # (0.15 + 0.45) / 2 = 0.3 lies below the second's least
+
+
+def test_ranges_that_do_not_meet_are_whole_percents_apart() -> None:
+    start = np.array([0, HOUR], dtype=np.int64)
+    still = np.array([0.49, 0.50])
+    _, found = edge_states(start, still, still, still, seconds=HOUR)
+    assert found == pytest.approx([0.495])
