@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from telemetry.arrays import F64
 from telemetry.channels import Channel, Provenance, Quality
-from telemetry.errors import ClockError, PeerUnreachableError, SensorError
+from telemetry.errors import ClockError, PeerUnreachableError, SensorError, StoreError
 from telemetry.home import Home
 from telemetry.homeassistant.types import History
 from telemetry.limits import Limits
@@ -264,6 +265,25 @@ def test_a_cut_connection_loses_nothing(store: Store) -> None:
     assert loads(store, START - HOUR, START) == pytest.approx(before)
     run(store, peer, START + 2 * QUARTER + LATE)
     assert loads(store, START - HOUR, START + 2 * QUARTER) == pytest.approx([0.15] * 6)
+
+
+def test_a_full_disk_loses_nothing_and_the_next_run_catches_up(tmp_path: Path) -> None:
+    peer = FakePeer(now=START, live={LOAD: meter(0.01, 60 * 30)})
+    with Store.open(tmp_path / "store.sqlite") as store:
+        store.put_home(Home(home_id="villa", zone="Europe/Stockholm"))
+        run(store, peer, START + LATE)
+        before = loads(store, START - HOUR, START)
+        with store._engine.connect() as conn:
+            conn.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite takes the present size
+        later = START + 24 * HOUR + LATE
+        with pytest.raises(StoreError, match="the disk is full"):
+            run(store, peer, later)
+        assert loads(store, START - HOUR, START) == pytest.approx(before)
+        assert np.isnan(loads(store, START, START + 24 * HOUR)).all()
+        with store._engine.connect() as conn:
+            conn.exec_driver_sql("PRAGMA max_page_count = 1073741823")
+        run(store, peer, later)
+        assert loads(store, START - HOUR, START + 24 * HOUR) == pytest.approx([0.15] * 100)
 
 
 def test_a_pause_longer_than_the_history_says_how_to_fill_it(store: Store) -> None:

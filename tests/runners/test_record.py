@@ -1,0 +1,162 @@
+"""``darkstar record`` and ``backfill`` as commands, against a real Home Assistant."""
+
+import json
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from runners.cli import app
+from runners.lock import only_one
+from runners.record import LOCK_FILE
+from telemetry.store import Store
+from tests.live.houses import write_config
+from tests.peers.home_assistant import RealHomeAssistant, Seed
+
+LOAD = "sensor.command_load"
+METER = {
+    "device_class": "energy",
+    "state_class": "total_increasing",
+    "unit_of_measurement": "kWh",
+}
+WIRED = {"total_load_consumption": LOAD}
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def shown(ha: RealHomeAssistant, state: str = "100.0") -> None:
+    ha.set_state(LOAD, state, METER)
+
+
+def hold_lock(path: Path, held: Event, done: Event) -> None:
+    with only_one(path) as alone:
+        assert alone
+        held.set()
+        done.wait(30)
+
+
+@contextmanager
+def another_recorder(folder: Path) -> Iterator[None]:
+    """A process of its own that holds the lock."""
+    context = multiprocessing.get_context("spawn")
+    held, done = context.Event(), context.Event()
+    other = context.Process(target=hold_lock, args=(folder / LOCK_FILE, held, done))
+    other.start()
+    try:
+        assert held.wait(30)
+        yield
+    finally:
+        done.set()
+        other.join(30)
+
+
+@pytest.mark.integration
+def test_the_second_recorder_leaves_with_a_word(
+    home_assistant: RealHomeAssistant, tmp_path: Path
+) -> None:
+    shown(home_assistant)
+    config = write_config(tmp_path, home_assistant, WIRED, peak=5.0)
+    with another_recorder(tmp_path):
+        second = run("record", "--config", config)
+    assert second.exit_code == 0
+    assert "another recorder is at work" in second.output
+    assert not (tmp_path / "darkstar.sqlite").exists()
+    first = run("record", "--config", config)
+    assert first.exit_code == 0
+    assert "villa: recorded" in first.output
+
+
+@pytest.mark.integration
+def test_what_was_not_measured_is_missing_not_zero(
+    home_assistant: RealHomeAssistant, tmp_path: Path
+) -> None:
+    shown(home_assistant)
+    config = write_config(tmp_path, home_assistant, WIRED, peak=5.0)
+    done = run("record", "--config", config, "--json", tmp_path / "report.json")
+    assert done.exit_code == 0, done.output
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    load = report["villa"]["channels"][0]
+    assert load["channel"] == "load_kwh"
+    assert load["missing"] >= 90  # the entity is some seconds old, the first run looks at a day
+    with Store.open(tmp_path / "darkstar.sqlite", read_only=True) as store:
+        start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=20)
+        seen = store.observations("villa", ["load_kwh"], start, start + timedelta(hours=12))
+    assert np.isnan(seen.values).all()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("break_it", "code", "match"),
+    [
+        ("token", 77, "refused the token"),
+        ("entity", 78, "sensor.gone is unknown to Home Assistant"),
+        ("none", 78, "add `home_assistant:`"),
+    ],
+)
+def test_each_fault_has_its_exit_code(
+    home_assistant: RealHomeAssistant, tmp_path: Path, break_it: str, code: int, match: str
+) -> None:
+    shown(home_assistant)
+    wired = {"total_load_consumption": "sensor.gone"} if break_it == "entity" else WIRED
+    config = write_config(tmp_path, home_assistant, wired, peak=5.0)
+    if break_it == "token":
+        secrets = tmp_path / "secrets.yaml"
+        secrets.write_text(f"ha_token: {home_assistant.token_expired}\n", encoding="utf-8")
+    if break_it == "none":
+        text = config.read_text(encoding="utf-8")
+        kept = [line for line in text.splitlines() if "home_assistant:" not in line]
+        config.write_text("\n".join(kept), encoding="utf-8")
+    done = run("record", "--config", config)
+    assert done.exit_code == code, done.output
+    assert match in " ".join(done.output.split())
+    assert home_assistant.token_expired not in done.output
+
+
+@pytest.mark.integration
+def test_backfill_says_what_it_wrote_and_what_went_nowhere(
+    home_assistant: RealHomeAssistant, tmp_path: Path
+) -> None:
+    entity = "sensor.command_backfill"
+    start = int(datetime(2025, 7, 1, tzinfo=UTC).timestamp()) + 3600 * np.arange(72)
+    change = np.where(np.arange(72) % 2, 0.5, 0.6)
+    change[40] = 4.0  # holds what the absent hours used
+    kept = np.r_[0:35, 40:72]
+    home_assistant.seed_statistics(
+        [Seed.from_change(entity, start=start[kept], change=change[kept])]
+    )
+    wired = {"total_load_consumption": entity}
+    config = write_config(tmp_path, home_assistant, wired, peak=5.0)
+    span = ("--start-date", "2025-07-02", "--end-date", "2025-07-03", "--config", config)
+    done = run("backfill", *span)
+    assert done.exit_code == 0, done.output
+    assert "load_kwh: 4.00 kWh between 2025-07-02 11:00 and 2025-07-02 17:00 UTC" in done.output
+    again = run("backfill", *span)
+    row = next(line.split() for line in again.output.splitlines() if "load_kwh" in line)
+    assert row[3:5] == ["0", "0"]  # nothing new, nothing changed
+
+
+@pytest.mark.parametrize(
+    ("dates", "match"),
+    [
+        (("2025-13-01",), "is no date"),
+        (("2225-01-01",), "is no year"),
+        (("2125-01-01",), "no slot has ended"),
+        (("2025-07-02", "2025-07-01"), "no slot has ended"),
+    ],
+)
+def test_dates_that_cannot_be(tmp_path: Path, dates: tuple[str, ...], match: str) -> None:
+    assert run("init", "--config", tmp_path / "config.yaml").exit_code == 0
+    words = [
+        word for pair in zip(("--start-date", "--end-date"), dates, strict=False) for word in pair
+    ]
+    done = run("backfill", *words, "--config", tmp_path / "config.yaml")
+    assert done.exit_code in (2, 65)
+    assert match in done.output
