@@ -12,33 +12,58 @@ Expected errors are one red line each on stderr. Commands import what they need 
 that ``darkstar --help`` is quick.
 """
 
-import functools
 import sys
-from collections.abc import Callable, Iterator
-from datetime import date, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, ParamSpec
+from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
-from runners.errors import (
-    EX_CONFIG,
-    EX_DATAERR,
-    EX_NOPERM,
-    EX_PROTOCOL,
-    EX_TEMPFAIL,
-    EX_UNAVAILABLE,
-    ConfigError,
+from runners.cli_options import (
+    AtOption,
+    ConfigOption,
+    EndDateOption,
+    FirstDayOption,
+    HomeOption,
+    JsonOption,
+    LastDayOption,
+    NoPlotOption,
+    StartDateOption,
+    aware,
+    day,
+    days,
+    job,
 )
+from runners.cli_services import prices_app, weather_app
 
 __all__ = ["app", "main", "run_job"]
 
-P = ParamSpec("P")
-_YEARS = (1970, 2200)
+# The order in which a house is set up; typer by itself puts groups last.
+_ORDER = (
+    "init",
+    "import",
+    "record",
+    "backfill",
+    "prices",
+    "weather",
+    "validate",
+    "repair",
+    "plan",
+    "demo",
+)
+
+
+class _Commands(TyperGroup):
+    """The commands, listed in their order."""
+
+    def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002 - as typer calls it
+        """Return their names."""
+        return sorted(self.commands, key=_ORDER.index)
+
 
 app = typer.Typer(
     name="darkstar",
+    cls=_Commands,
     help="A home energy engine: plans for solar, battery and a grid price that changes.",
     no_args_is_help=True,
     add_completion=False,
@@ -47,109 +72,8 @@ app = typer.Typer(
 )
 
 
-def _aware(text: str | None) -> datetime | None:
-    """Parse ``--at``; the same wall clock is another instant in every zone, so it needs one."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        message = f"{text!r} is no ISO time; write e.g. 2025-11-06T17:00Z"
-        raise typer.BadParameter(message, param_hint="--at") from None
-    if moment.tzinfo is None:
-        message = f"{text!r} has no UTC offset; add Z or +02:00"
-        raise typer.BadParameter(message, param_hint="--at")
-    if not _YEARS[0] <= moment.year <= _YEARS[1]:
-        message = f"{text!r} is no year from {_YEARS[0]} to {_YEARS[1]}; correct it"
-        raise typer.BadParameter(message, param_hint="--at")
-    return moment
-
-
-def _day(text: str, option: str) -> date:
-    """Parse a date such as 2025-07-01."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        message = f"{text!r} is no date; write e.g. 2025-07-01"
-        raise typer.BadParameter(message, param_hint=option) from None
-    if not _YEARS[0] <= day.year <= _YEARS[1]:
-        message = f"{text!r} is no year from {_YEARS[0]} to {_YEARS[1]}; correct it"
-        raise typer.BadParameter(message, param_hint=option)
-    return day
-
-
-ConfigOption = Annotated[Path, typer.Option("--config", help="The configuration file.")]
-JsonOption = Annotated[
-    str | None,
-    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout."),
-]
-AtOption = Annotated[
-    str | None,
-    typer.Option("--at", metavar="ISO", help="Look back at this moment; default: plan live."),
-]
-HomeOption = Annotated[
-    str | None, typer.Option("--home", metavar="ID", help="Which home; not needed for one.")
-]
-StartDateOption = Annotated[
-    str, typer.Option("--start-date", metavar="DATE", help="First day, e.g. 2025-07-01.")
-]
-EndDateOption = Annotated[
-    str | None,
-    typer.Option("--end-date", metavar="DATE", help="Last day, included; default: today."),
-]
-AnyHomeOption = Annotated[
-    str | None, typer.Option("--home", metavar="ID", help="Which home; default: all of them.")
-]
-NoPlotOption = Annotated[bool, typer.Option("--no-plot", help="Draw no picture.")]
-
-
-def _job(function: Callable[P, None]) -> Callable[P, None]:
-    """Turn expected errors into a red line and an exit code; others keep their traceback."""
-
-    @functools.wraps(function)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            function(*args, **kwargs)
-        except Exception as err:
-            code = _exit_code(err)
-            if code is None:
-                raise
-            for line in str(err).splitlines():
-                typer.secho(line, fg=typer.colors.RED, err=True)
-            raise typer.Exit(code) from None
-
-    return wrapped
-
-
-def _exit_code(err: Exception) -> int | None:
-    """Return the sysexits code of an expected error, None for any other."""
-    if isinstance(err, ConfigError):
-        return err.exit_code
-    return next((code for kind, code in _expected() if isinstance(err, kind)), None)
-
-
-def _expected() -> Iterator[tuple[type[Exception], int]]:
-    """Yield error classes of the floors that were imported, the narrow ones first."""
-    for module, name, code in (
-        ("mpc.errors", "SolverError", EX_TEMPFAIL),
-        ("mpc.errors", "PlanError", EX_DATAERR),
-        ("telemetry.errors", "StoreBusyError", EX_TEMPFAIL),
-        ("telemetry.errors", "PeerAuthError", EX_NOPERM),
-        ("telemetry.errors", "PeerUnreachableError", EX_UNAVAILABLE),
-        ("telemetry.errors", "PeerNotReadyError", EX_TEMPFAIL),
-        ("telemetry.errors", "PeerReplyError", EX_PROTOCOL),
-        ("telemetry.errors", "ClockError", EX_TEMPFAIL),
-        ("telemetry.errors", "SensorError", EX_CONFIG),
-        ("telemetry.errors", "TelemetryError", EX_DATAERR),
-        ("forecast.errors", "ForecastError", EX_DATAERR),
-        ("sim.errors", "SimError", EX_DATAERR),
-    ):
-        if module in sys.modules:  # an error of a module that was never imported is not around
-            yield getattr(sys.modules[module], name), code
-
-
 @app.command()
-@_job
+@job
 def init(
     config: ConfigOption = Path("config.yaml"),
     *,
@@ -162,7 +86,7 @@ def init(
 
 
 @app.command("import")
-@_job
+@job
 def import_(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help=".csv, .csv.gz or .sqlite files.")
@@ -193,7 +117,97 @@ def import_(
 
 
 @app.command()
-@_job
+@job
+def record(
+    config: ConfigOption = Path("config.yaml"),
+    home: HomeOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Record the slots that have just ended from Home Assistant; run it every 15 minutes."""
+    from runners.record import run_record  # noqa: PLC0415
+
+    run_record(config_path=config, home_id=home, json_path=json_file)
+
+
+@app.command()
+@job
+def backfill(
+    start_date: StartDateOption,
+    end_date: EndDateOption = None,
+    config: ConfigOption = Path("config.yaml"),
+    home: HomeOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Fill days of the past from Home Assistant's statistics; can be stopped and run again."""
+    first = day(start_date, "--start-date")
+    last = None if end_date is None else day(end_date, "--end-date")
+    from runners.backfill import run_backfill  # noqa: PLC0415
+
+    run_backfill(
+        config_path=config, start_date=first, end_date=last, home_id=home, json_path=json_file
+    )
+
+
+app.add_typer(prices_app, name="prices")
+app.add_typer(weather_app, name="weather")
+
+
+@app.command()
+@job
+def validate(
+    config: ConfigOption = Path("config.yaml"),
+    start_date: FirstDayOption = None,
+    end_date: LastDayOption = None,
+    home: HomeOption = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where the picture goes.")
+    ] = Path("out"),
+    json_file: JsonOption = None,
+    *,
+    no_plot: NoPlotOption = False,
+    no_reference: Annotated[
+        bool, typer.Option("--no-reference", help="Do not compare with Home Assistant.")
+    ] = False,
+) -> None:
+    """Judge days: clean, mask_battery or exclude, with the reasons."""
+    first, last = days(start_date, end_date)
+    from runners.validate import run_validate  # noqa: PLC0415
+
+    run_validate(
+        config_path=config,
+        start_date=first,
+        end_date=last,
+        home_id=home,
+        json_path=json_file,
+        plot=not no_plot,
+        compare=not no_reference,
+        out_dir=out,
+    )
+
+
+@app.command()
+@job
+def repair(
+    config: ConfigOption = Path("config.yaml"),
+    start_date: FirstDayOption = None,
+    end_date: LastDayOption = None,
+    home: HomeOption = None,
+    json_file: JsonOption = None,
+    *,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Bring back what stood there before repairs.")
+    ] = False,
+) -> None:
+    """Repair lumps, spikes and what the energy balance tells; twice is the same as once."""
+    first, last = days(start_date, end_date)
+    from runners.repair import run_repair, run_undo  # noqa: PLC0415
+
+    run = run_undo if undo else run_repair
+    run(config_path=config, start_date=first, end_date=last, home_id=home, json_path=json_file)
+
+
+@app.command()
+@job
 def plan(
     config: ConfigOption = Path("config.yaml"),
     home: Annotated[
@@ -223,7 +237,7 @@ def plan(
     ] = False,
 ) -> None:
     """Plan the next hours and say what stored energy is worth."""
-    moment = _aware(at)
+    moment = aware(at)
     if soc_kwh is not None and soc_percent is not None:
         message = "give --soc-kwh or --soc-percent, not both"
         raise typer.BadParameter(message, param_hint="--soc-kwh")
@@ -243,39 +257,7 @@ def plan(
 
 
 @app.command()
-@_job
-def record(
-    config: ConfigOption = Path("config.yaml"),
-    home: HomeOption = None,
-    json_file: JsonOption = None,
-) -> None:
-    """Record the slots that have just ended from Home Assistant; run it every 15 minutes."""
-    from runners.record import run_record  # noqa: PLC0415
-
-    run_record(config_path=config, home_id=home, json_path=json_file)
-
-
-@app.command()
-@_job
-def backfill(
-    start_date: StartDateOption,
-    end_date: EndDateOption = None,
-    config: ConfigOption = Path("config.yaml"),
-    home: HomeOption = None,
-    json_file: JsonOption = None,
-) -> None:
-    """Fill days of the past from Home Assistant's statistics; can be stopped and run again."""
-    first = _day(start_date, "--start-date")
-    last = None if end_date is None else _day(end_date, "--end-date")
-    from runners.backfill import run_backfill  # noqa: PLC0415
-
-    run_backfill(
-        config_path=config, start_date=first, end_date=last, home_id=home, json_path=json_file
-    )
-
-
-@app.command()
-@_job
+@job
 def demo(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results go.")] = Path(
         "demo-out"
@@ -287,207 +269,10 @@ def demo(
     no_plot: NoPlotOption = False,
 ) -> None:
     """Make a house up and plan it: no data needed."""
-    moment = _aware(at)
+    moment = aware(at)
     from runners.demo import run_demo  # noqa: PLC0415
 
     run_demo(out_dir=out, seed=seed, at=moment, json_path=json_file, plot=not no_plot)
-
-
-prices_app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
-weather_app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
-app.add_typer(prices_app, name="prices")
-app.add_typer(weather_app, name="weather")
-
-
-class _Provider(StrEnum):
-    """Who prices come from."""
-
-    NORDPOOL = "nordpool"
-    ENERGY_CHARTS = "energy_charts"
-
-
-def _is_alone(ctx: typer.Context) -> bool:
-    """Whether no sub-command follows; options before one would be lost, so they are refused."""
-    if ctx.invoked_subcommand is None:
-        return True
-    for name in ctx.params:
-        source = ctx.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            message = f"options go after {ctx.invoked_subcommand}, not before it"
-            raise typer.BadParameter(message, param_hint=f"--{name.replace('_', '-')}")
-    return False
-
-
-@prices_app.callback()
-@_job
-def prices(
-    ctx: typer.Context,
-    config: ConfigOption = Path("config.yaml"),
-    home: AnyHomeOption = None,
-    provider: Annotated[
-        _Provider, typer.Option("--provider", help="Who prices come from.")
-    ] = _Provider.NORDPOOL,
-    json_file: JsonOption = None,
-    *,
-    wait: Annotated[
-        bool,
-        typer.Option("--wait", help="Ask every 5 minutes from 12:45 until tomorrow is complete."),
-    ] = False,
-) -> None:
-    """Fetch the market's prices of today and tomorrow; or of the past: backfill."""
-    if not _is_alone(ctx):
-        return
-    from runners.prices import run_prices  # noqa: PLC0415
-
-    code = run_prices(
-        config_path=config,
-        home_id=home,
-        provider_name=provider.value,
-        wait=wait,
-        json_path=json_file,
-    )
-    if code:
-        raise typer.Exit(code)
-
-
-@prices_app.command("backfill")
-@_job
-def prices_backfill(
-    start_date: StartDateOption,
-    end_date: EndDateOption = None,
-    config: ConfigOption = Path("config.yaml"),
-    home: AnyHomeOption = None,
-    provider: Annotated[
-        _Provider,
-        typer.Option("--provider", help="energy_charts: years, in EUR; nordpool: two months."),
-    ] = _Provider.ENERGY_CHARTS,
-    json_file: JsonOption = None,
-) -> None:
-    """Fetch prices of delivery days (CET) past; can be stopped and run again."""
-    first = _day(start_date, "--start-date")
-    last = None if end_date is None else _day(end_date, "--end-date")
-    from runners.prices_backfill import run_prices_backfill  # noqa: PLC0415
-
-    code = run_prices_backfill(
-        config_path=config,
-        start_date=first,
-        end_date=last,
-        home_id=home,
-        provider_name=provider.value,
-        json_path=json_file,
-    )
-    if code:
-        raise typer.Exit(code)
-
-
-@weather_app.callback()
-@_job
-def weather(
-    ctx: typer.Context,
-    config: ConfigOption = Path("config.yaml"),
-    home: AnyHomeOption = None,
-    json_file: JsonOption = None,
-) -> None:
-    """Fetch the weather forecast; or the weather of the past: backfill."""
-    if not _is_alone(ctx):
-        return
-    from runners.weather import run_weather  # noqa: PLC0415
-
-    run_weather(config_path=config, home_id=home, json_path=json_file)
-
-
-@weather_app.command("backfill")
-@_job
-def weather_backfill(
-    start_date: StartDateOption,
-    end_date: Annotated[
-        str | None,
-        typer.Option("--end-date", metavar="DATE", help="Last day, included; default: yesterday."),
-    ] = None,
-    config: ConfigOption = Path("config.yaml"),
-    home: AnyHomeOption = None,
-    json_file: JsonOption = None,
-) -> None:
-    """Fetch the weather of UTC days past; can be stopped and run again."""
-    first = _day(start_date, "--start-date")
-    last = None if end_date is None else _day(end_date, "--end-date")
-    from runners.weather import run_weather_backfill  # noqa: PLC0415
-
-    code = run_weather_backfill(
-        config_path=config, start_date=first, end_date=last, home_id=home, json_path=json_file
-    )
-    if code:
-        raise typer.Exit(code)
-
-
-FirstDayOption = Annotated[
-    str | None,
-    typer.Option("--start-date", metavar="DATE", help="First local day; default: two weeks."),
-]
-LastDayOption = Annotated[
-    str | None,
-    typer.Option("--end-date", metavar="DATE", help="Last local day; default: yesterday."),
-]
-
-
-def _days(first: str | None, last: str | None) -> tuple[date | None, date | None]:
-    """Parse a pair of dates that may be left out."""
-    start = None if first is None else _day(first, "--start-date")
-    return start, None if last is None else _day(last, "--end-date")
-
-
-@app.command()
-@_job
-def validate(
-    config: ConfigOption = Path("config.yaml"),
-    start_date: FirstDayOption = None,
-    end_date: LastDayOption = None,
-    home: HomeOption = None,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Where the picture goes.")
-    ] = Path("out"),
-    json_file: JsonOption = None,
-    *,
-    no_plot: NoPlotOption = False,
-    no_reference: Annotated[
-        bool, typer.Option("--no-reference", help="Do not compare with Home Assistant.")
-    ] = False,
-) -> None:
-    """Judge days: clean, mask_battery or exclude, with the reasons."""
-    first, last = _days(start_date, end_date)
-    from runners.validate import run_validate  # noqa: PLC0415
-
-    run_validate(
-        config_path=config,
-        start_date=first,
-        end_date=last,
-        home_id=home,
-        json_path=json_file,
-        plot=not no_plot,
-        compare=not no_reference,
-        out_dir=out,
-    )
-
-
-@app.command()
-@_job
-def repair(
-    config: ConfigOption = Path("config.yaml"),
-    start_date: FirstDayOption = None,
-    end_date: LastDayOption = None,
-    home: HomeOption = None,
-    json_file: JsonOption = None,
-    *,
-    undo: Annotated[
-        bool, typer.Option("--undo", help="Bring back what stood there before repairs.")
-    ] = False,
-) -> None:
-    """Repair lumps, spikes and what the energy balance tells; twice is the same as once."""
-    first, last = _days(start_date, end_date)
-    from runners.repair import run_repair, run_undo  # noqa: PLC0415
-
-    run = run_undo if undo else run_repair
-    run(config_path=config, start_date=first, end_date=last, home_id=home, json_path=json_file)
 
 
 def run_job(name: str) -> None:

@@ -22,7 +22,6 @@ from runners.schedule import Made, schedule_dict, write_schedule
 from sim.baselines import cost_of_plan, no_battery, self_use
 from sim.pairing import PricePairing
 from sim.planning import HomeModel, KnownInputs, known_inputs
-from telemetry.errors import CurrencyError
 from telemetry.plan_table import StoredPlan
 from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS
 from telemetry.store import Store
@@ -104,7 +103,7 @@ def run_plan(
     model = home_model(config, home)
     with Store.open(config.store_url, system_id=config.system.system_id) as store:
         state = _start_state(store, config, home, moment, soc_kwh, soc_percent)
-        run = make_plan(model, _known(store, model, moment), state)
+        run = make_plan(model, known_inputs(store, model, moment), state)
         if at is None:
             store.put_home(model.home)
             _save(store, home, run)
@@ -116,18 +115,6 @@ def run_plan(
 def _out_dir(made: Made) -> Path:
     """Return where results go by default: never over a live schedule by a look back."""
     return OUT / f"at-{made.inputs_as_of:%Y%m%dT%H%M%SZ}" if made.look_back else OUT
-
-
-def _known(store: Store, model: HomeModel, moment: datetime) -> KnownInputs:
-    """Return what was known; where prices need a choice of currency, name the key."""
-    try:
-        return known_inputs(store, model, moment)
-    except CurrencyError as err:
-        home = model.home.home_id
-        stored = ", ".join(err.got)
-        message = f"prices of {err.area} are stored in {stored}; set `price_currency` for the home"
-        problem = Problem(f"homes.{home}.price_currency", model.price_currency or "", message)
-        raise ConfigError(home, [problem], exit_code=EX_DATAERR) from err
 
 
 def home_model(config: Config, home_id: str) -> HomeModel:

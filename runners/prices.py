@@ -24,7 +24,7 @@ from rich.table import Table
 from runners.config import Config, load_config
 from runners.errors import EX_TEMPFAIL, ConfigError, Problem
 from runners.output import console, write_json
-from telemetry.errors import MissingExtraError, PeerError
+from telemetry.errors import MissingExtraError, PeerError, SeriesError, TelemetryError
 from telemetry.market import (
     DayAhead,
     EnergyCharts,
@@ -74,16 +74,21 @@ class DayReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Round:
-    """What one round of asking came to."""
+    """What one round of asking came to.
+
+    Attributes:
+        refused: areas that the provider does not know: no use to wait for them.
+    """
 
     days: tuple[DayReport, ...]
-    errors: tuple[PeerError, ...]
+    errors: tuple[TelemetryError, ...]
     notes: tuple[str, ...]
+    refused: frozenset[str]
 
     @property
     def done(self) -> bool:
-        """Whether every day that was asked for is complete."""
-        return all(day.state == "complete" for day in self.days)
+        """Whether every day that can come is complete."""
+        return all(day.state == "complete" or day.area in self.refused for day in self.days)
 
 
 def _utc_now() -> datetime:
@@ -171,11 +176,12 @@ def _watch(
 ) -> _Round:
     """Ask once, or until tomorrow is complete; return the last round."""
     markets = markets_of(config, home_id, provider)
-    today = market_day(clock())
-    opens, closes = _market_time(today, _OPENS), _market_time(today, _CLOSES)
+    closes = _market_time(market_day(clock()), _CLOSES)
     errors = Console(stderr=True, highlight=False, markup=False)
     while True:
         now = clock()
+        today = market_day(now)  # another one if the machine slept past midnight
+        opens = _market_time(today, _OPENS)
         is_open = now >= opens
         days = (today, today + timedelta(days=1)) if is_open else (today,)
         found = _round(config, provider, markets, days, now)
@@ -203,25 +209,41 @@ def _round(
 ) -> _Round:
     """Fetch what is not complete; an area that fails does not stop the others."""
     reports: list[DayReport] = []
-    errors: list[PeerError] = []
+    errors: list[TelemetryError] = []
     notes: dict[str, None] = {}
+    refused: set[str] = set()
     with Store.open(config.store_url, system_id=config.system.system_id) as store:
         for market in markets:
             wanted = [d.day for d in stored(store, provider, market, days) if not d.complete]
             try:
                 for page in reversed(pages(wanted, provider.page_days)):  # today is urgent
                     notes |= dict.fromkeys(fetch_page(store, provider, market, page, now))
-            except PeerError as err:
+            except (PeerError, SeriesError) as err:
                 errors.append(err)
+                if isinstance(err, SeriesError):
+                    refused.add(market.area)
             reports += [_report(market, d) for d in stored(store, provider, market, days)]
-    return _Round(days=tuple(reports), errors=tuple(errors), notes=tuple(notes))
+    return _Round(
+        days=tuple(reports),
+        errors=tuple(errors),
+        notes=tuple(notes),
+        refused=frozenset(refused),
+    )
 
 
 def stored(
     store: Store, provider: DayAhead, market: Market, days: Sequence[date]
 ) -> list[StoredDay]:
-    """What the store has of consecutive days of a market from this provider."""
-    return stored_days(store, provider.name, market.area, market.currency, days)
+    """What the store has of consecutive days of a market from this provider.
+
+    Days complete from Nord Pool count for the others too: their assumed times of issue are later
+    than the recorded ones, and would win.
+    """
+    names = dict.fromkeys((NordPool.name, provider.name))
+    found = [stored_days(store, name, market.area, market.currency, days) for name in names]
+    return [
+        next((day for day in same if day.complete), same[-1]) for same in zip(*found, strict=True)
+    ]
 
 
 def pages(days: Sequence[date], size: int) -> list[list[date]]:

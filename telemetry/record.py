@@ -12,9 +12,10 @@ it on the line. Nothing is lost or counted twice: both sides of an edge use one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
 import numpy as np
 
@@ -43,6 +44,7 @@ from telemetry.etl_slots import Readings
 from telemetry.homeassistant.types import History, Peer
 from telemetry.homeassistant.units import history_values, numeric
 from telemetry.limits import Limits
+from telemetry.quality.window import meter_step_kwh
 from telemetry.sensors import Part, Sensors, Source
 from telemetry.slots import SLOT_SECONDS, slot_of, slot_range, to_epoch
 from telemetry.store import Store
@@ -53,6 +55,7 @@ FIRST_RUN = timedelta(days=1)
 CLOCK_TOLERANCE = timedelta(minutes=2)
 _CONTEXT = timedelta(minutes=75)  # a pair of states an hour apart, and the slot it begins in
 _TYPICAL = timedelta(days=7)
+_MEMORY = timedelta(days=400)  # an older recording is no reason to tell of a gap
 _SPACING_SECONDS = 300.0
 _PERCENT = 100.0
 _ON = {"on": 1.0, "off": 0.0, "true": 1.0, "false": 0.0}
@@ -134,7 +137,7 @@ def _since(
     seen = [
         reading.slot_start
         for channel in energies
-        if (reading := store.latest(home_id, channel, as_of=end, not_before=end - 60 * LONGEST))
+        if (reading := store.latest(home_id, channel, as_of=end, not_before=end - _MEMORY))
     ]
     if not seen:
         return end - FIRST_RUN, []
@@ -186,9 +189,11 @@ def _energies(
             (one.sign, _source_slots(histories[one.entity_id], one, slots, until, limit))
             for one in sources
         ]
-        found[channel] = summed(parts, limit_kw=limit)
+        noise = _noise_kwh(histories, sources)
+        found[channel] = summed(parts, limit_kw=limit, noise_kwh=noise)
     if sensors.derived_load:
-        found[Channel.LOAD_KWH] = derived_load(found)
+        noise = _noise_kwh(histories, chain(*sensors.energy.values()))
+        found[Channel.LOAD_KWH] = derived_load(found, noise_kwh=noise)
     return found
 
 
@@ -207,6 +212,12 @@ def _source_slots(
         raise SensorError(source.entity_id, f"is a meter with part {source.part.value}", want)
     readings = held_readings(at, values, until=until, spacing_seconds=_SPACING_SECONDS)
     return counter_slots(readings, slots, spacing_seconds=_SPACING_SECONDS, limit_kw=limit_kw)
+
+
+def _noise_kwh(histories: Mapping[str, History], sources: Iterable[Source]) -> float:
+    """What meters that tick at different moments leave undecided of their sum in a slot, kWh."""
+    seen = (history_values(histories[one.entity_id]) for one in sources)
+    return sum(meter_step_kwh(np.diff(values)) for _, values, kind in seen if kind == "energy")
 
 
 def _resolution(histories: Mapping[str, History], sensors: Sensors) -> float:
@@ -290,5 +301,5 @@ def _put(
         counts=counts,
         known=kept.values.size - missing,
         missing=missing,
-        unassigned=tuple(item for item in kept.unassigned if item.end > first and item.why),
+        unassigned=kept.unassigned,
     )

@@ -37,6 +37,8 @@ _UNITS = {"energy": "kWh", "power": "kW"}
 _WANT_UNIT = f"energy or power ({', '.join((*ENERGY_KWH, *POWER_KW))})"
 _HISTORY_IDS = 20
 _DAY = timedelta(days=1)
+# A state at the very start of a question is neither in force before it nor after it.
+_OVERLAP = timedelta(seconds=1)
 _UNKNOWN = ("unavailable", "unknown")
 
 
@@ -156,10 +158,10 @@ class HomeAssistant:
             since = start
             while since < end:
                 until = min(since + _DAY, end)
-                once = partial(self._history_once, some, since, until)
+                once = partial(self._history_once, some, since - _OVERLAP, until)
+                bounds = since.timestamp(), until.timestamp()
                 for name, part in self._retry.run(once).items():
-                    clipped = replies.clip_history(part, until.timestamp())
-                    found[name] = replies.join_history(found[name], clipped)
+                    found[name] = replies.append_history(found[name], part, *bounds)
                 since = until
         return found
 
@@ -224,7 +226,7 @@ class _Asker:
 
 def _factor(meta: StatisticMeta | None) -> float:
     """What brings a statistic to kWh or kW after Home Assistant's own conversion."""
-    if meta is None or meta.unit_class in _UNITS:
+    if meta is None or meta.converted:
         return 1.0
     kind = kind_of(meta.unit)
     if meta.has_sum and kind != "energy":

@@ -17,12 +17,16 @@ from telemetry.arrays import F64, I64
 from telemetry.homeassistant.retry import GarbledError
 from telemetry.homeassistant.rows import COLUMNS, make
 from telemetry.homeassistant.types import History, State, StatisticMeta, Statistics
+from telemetry.homeassistant.units import kind_of
 
 if TYPE_CHECKING:
     import httpx
 
 Json = Any
 UNAVAILABLE = "unavailable"
+# Converted by their unit in every version. From 2025.11 on a statistic may have such a unit and no
+# class; for the other units, no class means that this Home Assistant cannot convert them.
+_ALWAYS_CONVERTED = ("Wh", "kWh", "MWh", "MJ", "GJ", "W", "kW")
 
 
 def statistics(result: Json, ids: tuple[str, ...], first: int, last: int) -> dict[str, Statistics]:
@@ -35,16 +39,7 @@ def statistics(result: Json, ids: tuple[str, ...], first: int, last: int) -> dic
 def metas(result: Json) -> dict[str, StatisticMeta]:
     """All statistics there are, by id."""
     try:
-        found = [
-            StatisticMeta(
-                entity_id=item["statistic_id"],
-                unit=item["statistics_unit_of_measurement"],
-                unit_class=item.get("unit_class"),
-                has_sum=bool(item["has_sum"]),
-                has_mean=_has_mean(item),
-            )
-            for item in result
-        ]
+        found = [_meta(item) for item in result]
     except (TypeError, KeyError, AttributeError) as err:
         raise GarbledError(f"a list of statistics of other shape ({err!r})") from err
     return {meta.entity_id: meta for meta in found}
@@ -88,23 +83,21 @@ def date(response: httpx.Response) -> datetime:
         raise GarbledError("an answer without its date") from err
 
 
-def join_history(before: History, after: History) -> History:
-    """Append what came later; each part opens with the state in force, which may be the same."""
-    skip = 0
-    if before.at.size and after.at.size:
-        same_state = before.states[-1] == after.states[0]
-        skip = int(same_state and before.units[-1] == after.units[0])
+def append_history(before: History, part: History, first: float, last: float) -> History:
+    """Append the states in [first, last), epoch seconds.
+
+    Appended to nothing, they begin with the state in force at ``first``.
+    """
+    low, high = (int(at) for at in np.searchsorted(part.at, [first, last]))
+    at = part.at.copy()
+    if not before.states and low > 0 and first not in at[low : low + 1]:
+        low -= 1
+        at[low] = first
     return History(
-        at=np.concatenate([before.at, after.at[skip:]]),
-        states=before.states + after.states[skip:],
-        units=before.units + after.units[skip:],
+        at=np.concatenate([before.at, at[low:high]]),
+        states=before.states + part.states[low:high],
+        units=before.units + part.units[low:high],
     )
-
-
-def clip_history(history: History, last: float) -> History:
-    """Leave out what is at or after ``last``, epoch seconds."""
-    kept = int(np.searchsorted(history.at, last, side="left"))
-    return History(at=history.at[:kept], states=history.states[:kept], units=history.units[:kept])
 
 
 EMPTY_HISTORY = History(at=np.empty(0), states=(), units=())
@@ -127,6 +120,18 @@ def _column(rows: Json, name: str) -> F64:
     values = np.array([row.get(name) for row in rows], dtype=np.float64)
     values[~np.isfinite(values)] = np.nan
     return values
+
+
+def _meta(item: Mapping[str, Any]) -> StatisticMeta:
+    unit, unit_class = item["statistics_unit_of_measurement"], item.get("unit_class")
+    return StatisticMeta(
+        entity_id=item["statistic_id"],
+        unit=unit,
+        unit_class=unit_class or kind_of(unit),
+        has_sum=bool(item["has_sum"]),
+        has_mean=_has_mean(item),
+        converted=unit_class in ("energy", "power") or unit in _ALWAYS_CONVERTED,
+    )
 
 
 def _has_mean(item: Mapping[str, Any]) -> bool:

@@ -45,9 +45,10 @@ class StatisticMeta:
     Attributes:
         entity_id: the statistic's id.
         unit: unit of the stored statistic (``statistics_unit_of_measurement``), or None.
-        unit_class: ``energy``, ``power``, ... or None.
+        unit_class: ``energy``, ``power``, ... by Home Assistant, else by the unit; or None.
         has_sum: it counts (a meter).
         has_mean: it is averaged (power, percent).
+        converted: Home Assistant brings energies to kWh and powers to kW when asked to.
     """
 
     entity_id: str
@@ -55,6 +56,7 @@ class StatisticMeta:
     unit_class: str | None
     has_sum: bool
     has_mean: bool
+    converted: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,7 @@ class Socket:
 
     def _connect(self) -> ClientConnection:
         try:
-            from websockets.exceptions import InvalidStatus, WebSocketException  # noqa: PLC0415
+            from websockets.exceptions import WebSocketException  # noqa: PLC0415
             from websockets.sync.client import connect  # noqa: PLC0415
         except ImportError:
             raise MissingExtraError("websockets", "live", "reading Home Assistant") from None
@@ -113,11 +113,11 @@ class Socket:
                     logger=_QUIET,
                 )
             )
-        except InvalidStatus as err:
-            refuse_status(self._address, err.response.status_code)
         except ssl.SSLError as err:
             refuse_tls(self._address, err)
-        except (OSError, EOFError, WebSocketException) as err:
+        except (OSError, EOFError, ValueError, WebSocketException) as err:
+            if (status := _status(err)) is not None:
+                refuse_status(self._address, status)
             raise LostError(f"no connection ({_said(err)})") from err
 
     def _dialled(self) -> socket.socket:
@@ -197,6 +197,15 @@ class Socket:
         if not isinstance(message, dict):
             raise GarbledError("a reply that is no object")
         return message
+
+
+def _status(err: BaseException | None) -> int | None:
+    """Find the HTTP status behind an error: of a redirect the library tells only what it lacks."""
+    from websockets.exceptions import InvalidStatus  # noqa: PLC0415
+
+    while err is not None and not isinstance(err, InvalidStatus):
+        err = err.__cause__ or err.__context__
+    return None if err is None else err.response.status_code
 
 
 def _state(config: Json) -> str:

@@ -109,7 +109,8 @@ class NordPool:
         from aiohttp import ClientSession  # noqa: PLC0415 - comes with pynordpool
 
         if self._url == API_URL:
-            return ClientSession(raise_for_status=_look_at)
+            # By the proxy of the environment, if there is one, as the other services are asked.
+            return ClientSession(raise_for_status=_look_at, trust_env=True)
         return ClientSession(raise_for_status=_look_at, middlewares=(_sent_to(self._url),))
 
     async def _one_day(

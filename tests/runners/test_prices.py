@@ -101,9 +101,8 @@ def run(
 ) -> tuple[int, Web]:
     with serving(market) as web:
         provider = NordPool(url=web.url, sleep=lambda _: None)
-        code = run_prices(
-            config_path=config, provider=provider, clock=clock, sleep=clock.sleep, **options
-        )
+        options = {"sleep": clock.sleep, **options}
+        code = run_prices(config_path=config, provider=provider, clock=clock, **options)
     return code, web
 
 
@@ -198,6 +197,28 @@ def test_waiting_ends_before_midnight(config: Path) -> None:
     assert clock.now == datetime(2025, 11, 5, 22, 45, tzinfo=UTC)
     # 11 hours of 12 rounds, and the last one.
     assert days_asked(web).count("11-06") == 11 * 12 + 1
+
+
+def test_a_machine_that_slept_past_midnight_asks_for_the_new_tomorrow(config: Path) -> None:
+    """Asleep from 12:30 to 14:00 of the next day, market time: the 6th is today by then."""
+    clock = Clock(OPENS - timedelta(minutes=15))
+    code, web = run(
+        config, Market(clock), clock, wait=True, sleep=lambda _: clock.sleep(25.5 * 3600)
+    )
+    assert (code, days_asked(web)) == (0, ["11-05", "11-06", "11-07"])
+
+
+def test_an_area_that_nord_pool_has_not_holds_up_nobody(tmp_path: Path) -> None:
+    """And is not waited for: it is a mistake in the configuration, told at the end."""
+    config = write_config(tmp_path, a=("ch", "EUR"), b=("se4", "SEK"))
+    clock = Clock(OPENS)
+    market = Market(clock, final_at=OPENS + timedelta(minutes=5))
+    with pytest.raises(SeriesError, match="area is CH, want one that Nord Pool has"):
+        run(config, market, clock, wait=True)
+    assert clock.naps == [300.0]
+    begin = midnight(TOMORROW)
+    with Store.open(tmp_path / "darkstar.sqlite") as store:
+        assert store.prices("SE4", begin, begin + timedelta(hours=1)).values[0] == 0.9
 
 
 def test_waiting_outlives_an_outage(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -378,6 +399,20 @@ def test_the_two_providers_keep_their_own_days(config: Path, store: Store) -> No
     # The afternoon before, at 13:14 market time, they were not known yet.
     before = datetime(2025, 11, 4, 12, 14, tzinfo=UTC)
     assert store.price_currencies("SE4", begin, end, as_of=before) == ("SEK",)
+
+
+def test_days_of_nord_pool_are_not_fetched_again_in_the_same_currency(tmp_path: Path) -> None:
+    """Hours with an assumed time, 13:15, would hide its quarters, issued at 12:55."""
+    config = write_config(tmp_path, mokki=("fi", "EUR"))
+    clock = Clock(OPENS + timedelta(hours=2))
+    run(config, Market(clock), clock)
+    code, web = backfill(config, TODAY - timedelta(days=1), TOMORROW, charts, now=clock.now)
+    assert (code, spans_asked(web)) == (0, [("2025-11-04", "2025-11-04")])
+    begin = midnight(TODAY)
+    with Store.open(tmp_path / "darkstar.sqlite") as store:
+        found = store.prices("FI", begin, begin + timedelta(hours=1))
+    assert found.values.tolist() == [0.9] * 4
+    assert not found.assumed.any()
 
 
 @pytest.mark.parametrize(

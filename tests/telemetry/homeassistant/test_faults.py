@@ -8,9 +8,11 @@ import socket
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 import numpy as np
 import pytest
+from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection
 
 from telemetry.errors import (
@@ -267,7 +269,7 @@ def test_http_status_has_errors_of_its_own(status: int, error: type[Exception], 
 
 
 def test_history_is_asked_by_day_and_joined() -> None:
-    """Two days: the second opens with the state in force, which is not a second change."""
+    """Two days; each opens with the state in force a second before, which is no change of it."""
     asked: list[str] = []
 
     def change(state: str | None, at: str) -> dict[str, object]:
@@ -278,9 +280,9 @@ def test_history_is_asked_by_day_and_joined() -> None:
         asked.append(path)
         if len(asked) == 1:
             return 200, "[[{"  # truncated: asked again
-        first = [change("1", "2025-07-06T00:00:00+00:00"), change("2", "2025-07-06T13:00:00.5Z")]
-        second = [change("2", "2025-07-07T00:00:00+00:00"), change("", "2025-07-07T02:00:00Z")]
-        return 200, json.dumps([first if "2025-07-06T00" in path.split("?", 1)[0] else second])
+        first = [change("1", "2025-07-05T23:59:59+00:00"), change("2", "2025-07-06T13:00:00.5Z")]
+        second = [change("2", "2025-07-06T23:59:59+00:00"), change("", "2025-07-07T02:00:00Z")]
+        return 200, json.dumps([first if "2025-07-05T23" in path.split("?", 1)[0] else second])
 
     with serving(FakeServer(http=http)) as fake, client(fake) as home:
         found = home.history(["sensor.a", "sensor.none"], START, datetime(2025, 7, 8, tzinfo=UTC))
@@ -292,6 +294,53 @@ def test_history_is_asked_by_day_and_joined() -> None:
     assert "end_time=2025-07-07T00%3A00%3A00%2B00%3A00" in asked[0]
     assert "significant_changes_only=0" in asked[0]
     assert "minimal_response" not in asked[0]
+
+
+@pytest.mark.parametrize(
+    ("unit", "unit_class", "want"),
+    [
+        pytest.param("Wh", "energy", 2.5, id="converted by it"),
+        pytest.param("Wh", None, 2.5, id="2025.11: converted by the unit, without a class"),
+        pytest.param("GWh", None, 2.5e6, id="2024.3: it cannot convert this unit"),
+        pytest.param("GWh", "energy", 2.5, id="2025.11: it can"),
+    ],
+)
+def test_energies_are_brought_to_kwh_once(unit: str, unit_class: str | None, want: float) -> None:
+    meta = {**META, "statistics_unit_of_measurement": unit, "unit_class": unit_class}
+    del meta["has_mean"]  # as from 2026.4 on
+
+    def answer(connection: ServerConnection, message: Message) -> None:
+        listed = message["type"] == "recorder/list_statistic_ids"
+        found = [{**meta, "mean_type": 0}] if listed else {"sensor.a": [row(0, 2.5)]}
+        connection.send(result(message, found))
+
+    with serving(FakeServer(answer=answer)) as fake, client(fake) as home:
+        (known,) = home.statistic_ids().values()
+        assert (known.unit_class, known.has_mean) == ("energy", False)
+        assert statistics(home)["sensor.a"].change.tolist() == [want]
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["https://ha.example/api/websocket", "/login", "ws://127.0.0.1:1/api", ""],
+)
+def test_a_redirected_socket_is_told_as_such(place: str) -> None:
+    """The library wants to follow, and may not with our socket."""
+
+    def moved(connection: ServerConnection, request: Request) -> Response:
+        del request
+        reply = connection.respond(HTTPStatus.FOUND, "")
+        if place:
+            reply.headers["Location"] = place
+        return reply
+
+    pauses: list[float] = []
+    fake = FakeServer()
+    fake.process = moved  # type: ignore[method-assign]
+    told = pytest.raises(PeerUnreachableError, match=r"redirects \(HTTP 302\); give the url")
+    with serving(fake), client(fake, pauses) as home, told:
+        home.states()
+    assert pauses == []
 
 
 def test_a_certificate_that_is_not_trusted_is_told_with_its_cure() -> None:

@@ -171,6 +171,12 @@ def test_history_of_live_states(home_assistant: RealHomeAssistant) -> None:
         middle = datetime.fromtimestamp(int((at[2] + at[3]) * 5e5) / 1e6, UTC)
         later = home.history(["sensor.rt_live"], middle, now)["sensor.rt_live"]
         assert later.states == live.states[2:]
+        # from the moment of a change on, and with the edge of a day at that moment: it is there
+        edge = datetime.fromtimestamp(int(at[3] * 1e6 + 0.5) / 1e6, UTC)
+        from_it = home.history(["sensor.rt_live"], edge, now)["sensor.rt_live"]
+        assert from_it.states == live.states[3:]
+        over_it = home.history(["sensor.rt_live"], edge - timedelta(days=1), now)
+        assert over_it["sensor.rt_live"].states == live.states
         assert later.at[0] == pytest.approx(middle.timestamp(), abs=1e-6)
         np.testing.assert_array_equal(later.at[1:], at[3:])
 

@@ -5,6 +5,8 @@ A server on this machine replays documented replies; ``pynordpool`` itself does 
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -300,3 +302,29 @@ def test_other_names_of_an_area() -> None:
     assert web.asked[0][1]["deliveryArea"] == "GER"
     assert found.area == "DE-LU"
     assert found.complete
+
+
+def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the services asked through httpx do; aiohttp by itself does not."""
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(5.0)
+        url = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, url)
+        monkeypatch.setenv("no_proxy", "")
+
+        def refuse() -> None:
+            for _ in range(3):
+                with proxy.accept()[0] as connection:
+                    asked.append(connection.recv(100))
+                    connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        with pytest.raises(PeerUnreachableError, match="502"):
+            NordPool(sleep=lambda _: None).fetch("SE4", DAY, DAY, "SEK", NOW)
+        thread.join()
+    assert {line.split(b" HTTP")[0] for line in asked} == {
+        b"CONNECT dataportal-api.nordpoolgroup.com:443"
+    }

@@ -1,0 +1,154 @@
+"""What all commands share: options, the parsing of times, exit codes."""
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, ParamSpec
+
+import typer
+
+from runners.errors import (
+    EX_CONFIG,
+    EX_DATAERR,
+    EX_NOPERM,
+    EX_PROTOCOL,
+    EX_TEMPFAIL,
+    EX_UNAVAILABLE,
+    ConfigError,
+)
+
+__all__ = [
+    "AnyHomeOption",
+    "AtOption",
+    "ConfigOption",
+    "EndDateOption",
+    "FirstDayOption",
+    "HomeOption",
+    "JsonOption",
+    "LastDayOption",
+    "NoPlotOption",
+    "StartDateOption",
+    "aware",
+    "day",
+    "days",
+    "job",
+]
+
+P = ParamSpec("P")
+_YEARS = (1970, 2200)
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="The configuration file.")]
+JsonOption = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout."),
+]
+AtOption = Annotated[
+    str | None,
+    typer.Option("--at", metavar="ISO", help="Look back at this moment; default: plan live."),
+]
+HomeOption = Annotated[
+    str | None, typer.Option("--home", metavar="ID", help="Which home; not needed for one.")
+]
+StartDateOption = Annotated[
+    str, typer.Option("--start-date", metavar="DATE", help="First day, e.g. 2025-07-01.")
+]
+EndDateOption = Annotated[
+    str | None,
+    typer.Option("--end-date", metavar="DATE", help="Last day, included; default: today."),
+]
+AnyHomeOption = Annotated[
+    str | None, typer.Option("--home", metavar="ID", help="Which home; default: all of them.")
+]
+NoPlotOption = Annotated[bool, typer.Option("--no-plot", help="Draw no picture.")]
+FirstDayOption = Annotated[
+    str | None,
+    typer.Option("--start-date", metavar="DATE", help="First local day; default: two weeks."),
+]
+LastDayOption = Annotated[
+    str | None,
+    typer.Option("--end-date", metavar="DATE", help="Last local day; default: yesterday."),
+]
+
+
+def aware(text: str | None) -> datetime | None:
+    """Parse ``--at``; the same wall clock is another instant in every zone, so it needs one."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        message = f"{text!r} is no ISO time; write e.g. 2025-11-06T17:00Z"
+        raise typer.BadParameter(message, param_hint="--at") from None
+    if moment.tzinfo is None:
+        message = f"{text!r} has no UTC offset; add Z or +02:00"
+        raise typer.BadParameter(message, param_hint="--at")
+    if not _YEARS[0] <= moment.year <= _YEARS[1]:
+        message = f"{text!r} is no year from {_YEARS[0]} to {_YEARS[1]}; correct it"
+        raise typer.BadParameter(message, param_hint="--at")
+    return moment
+
+
+def day(text: str, option: str) -> date:
+    """Parse a date such as 2025-07-01."""
+    try:
+        parsed = date.fromisoformat(text)
+    except ValueError:
+        message = f"{text!r} is no date; write e.g. 2025-07-01"
+        raise typer.BadParameter(message, param_hint=option) from None
+    if not _YEARS[0] <= parsed.year <= _YEARS[1]:
+        message = f"{text!r} is no year from {_YEARS[0]} to {_YEARS[1]}; correct it"
+        raise typer.BadParameter(message, param_hint=option)
+    return parsed
+
+
+def days(first: str | None, last: str | None) -> tuple[date | None, date | None]:
+    """Parse a pair of dates that may be left out."""
+    start = None if first is None else day(first, "--start-date")
+    return start, None if last is None else day(last, "--end-date")
+
+
+def job(function: Callable[P, None]) -> Callable[P, None]:
+    """Turn expected errors into a red line and an exit code; others keep their traceback."""
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except Exception as err:
+            code = _exit_code(err)
+            if code is None:
+                raise
+            for line in str(err).splitlines():
+                typer.secho(line, fg=typer.colors.RED, err=True)
+            raise typer.Exit(code) from None
+
+    return wrapped
+
+
+def _exit_code(err: Exception) -> int | None:
+    """Return the sysexits code of an expected error, None for any other."""
+    if isinstance(err, ConfigError):
+        return err.exit_code
+    return next((code for kind, code in _expected() if isinstance(err, kind)), None)
+
+
+def _expected() -> Iterator[tuple[type[Exception], int]]:
+    """Yield error classes of the floors that were imported, the narrow ones first."""
+    for module, name, code in (
+        ("mpc.errors", "SolverError", EX_TEMPFAIL),
+        ("mpc.errors", "PlanError", EX_DATAERR),
+        ("telemetry.errors", "StoreBusyError", EX_TEMPFAIL),
+        ("telemetry.errors", "PeerAuthError", EX_NOPERM),
+        ("telemetry.errors", "PeerUnreachableError", EX_UNAVAILABLE),
+        ("telemetry.errors", "PeerNotReadyError", EX_TEMPFAIL),
+        ("telemetry.errors", "PeerReplyError", EX_PROTOCOL),
+        ("telemetry.errors", "ClockError", EX_TEMPFAIL),
+        ("telemetry.errors", "SensorError", EX_CONFIG),
+        ("telemetry.errors", "TelemetryError", EX_DATAERR),
+        ("forecast.errors", "ForecastError", EX_DATAERR),
+        ("sim.errors", "SimError", EX_DATAERR),
+    ):
+        if module in sys.modules:  # an error of a module that was never imported is not around
+            yield getattr(sys.modules[module], name), code
