@@ -31,9 +31,9 @@ _COLOURS = {
 _LABELS = {
     DayClass.CLEAN: "clean",
     DayClass.MASK_BATTERY: "mask battery",
-    DayClass.EXCLUDE: "exclude",
+    DayClass.EXCLUDE: "exclude: faults",
 }
-_EMPTY, _EMPTY_LABEL = "#d4d4d4", "no data"
+_EMPTY, _EMPTY_LABEL = "#d4d4d4", "exclude: no data"
 _NOT_ASKED = "#f3f3f3"
 _DAYS = 31
 _SQUARE = 0.9
@@ -145,7 +145,9 @@ def _legend(axes: Axes, days: Sequence[DayQuality]) -> None:
     handles.append(Patch(facecolor=_EMPTY, label=f"{_EMPTY_LABEL} ({span - len(told)})"))
     flagged = sum(day.flagged for day in days)
     handles.append(
-        Line2D([], [], ls="", marker="o", ms=5, color="#1b2631", label=f"flagged ({flagged})")
+        Line2D(
+            [], [], ls="", marker="o", ms=5, color="#1b2631", label=f"clean, flagged ({flagged})"
+        )
     )
     axes.legend(
         handles=handles,

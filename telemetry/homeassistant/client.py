@@ -1,7 +1,6 @@
 """Home Assistant as it is asked: statistics, states and their history, all of them reads.
 
     with HomeAssistant("http://homeassistant.local:8123", token) as ha:
-        ha.check_entities(["sensor.load_total"])
         rows = ha.statistics(["sensor.load_total"], start, end, period="hour", now=now)
 
 A lost connection is opened again and the question repeated; a Home Assistant that is starting
@@ -10,8 +9,7 @@ is waited for. Not for several threads at once.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import sleep as _sleep
@@ -165,19 +163,6 @@ class HomeAssistant:
                 since = until
         return found
 
-    def check_entities(self, energy_ids: Sequence[str], state_ids: Sequence[str] = ()) -> None:
-        """Refuse entities that are not there, and energy sensors that measure something else.
-
-        Raises:
-            SensorError: the first such entity; an unknown one with names that are near.
-        """
-        states, metas = self.states(), self.statistic_ids()
-        for name in (*energy_ids, *state_ids):
-            if name not in states and name not in metas:
-                raise _unknown(name, {*states, *metas})
-        for name in energy_ids:
-            _check_unit(name, states.get(name), metas.get(name))
-
     def _call(self, kind: str, parse: Callable[[Any], _T], **fields: object) -> _T:
         return self._retry.run(lambda: self._socket.once(kind, parse, fields))
 
@@ -233,19 +218,3 @@ def _factor(meta: StatisticMeta | None) -> float:
         raise SensorError(meta.entity_id, f"counts in {meta.unit}", _WANT_UNIT)
     table = {"energy": ENERGY_KWH, "power": POWER_KW, None: {}}[kind]
     return table.get(meta.unit or "", 1.0)
-
-
-def _check_unit(name: str, state: State | None, meta: StatisticMeta | None) -> None:
-    unit = state.unit if state is not None else None
-    if unit is None and meta is not None:
-        unit = meta.unit
-    # A sensor that has not answered since a restart has no unit yet: nothing to be said of it.
-    silent = unit is None and state is not None and state.state in _UNKNOWN
-    if kind_of(unit) is None and not silent:
-        raise SensorError(name, f"has unit {unit}", _WANT_UNIT)
-
-
-def _unknown(name: str, known: Iterable[str]) -> SensorError:
-    near = difflib.get_close_matches(name, sorted(known), n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else "see developer tools, states"
-    return SensorError(name, "is unknown to Home Assistant", f"an entity that it has: {hint}")

@@ -13,6 +13,7 @@ class Check(StrEnum):
 
     EMPTY = "empty"  # days of which nothing is recorded
     MISSING = "missing"  # slots; hours for the state of charge
+    ASLEEP = "asleep"  # slots of PV without a number while the sun was low
     STUCK = "stuck"  # slots in which a reading stood still and its energy is lost
     STALLED = "stalled"  # slots in which it stood still and the energy followed
     SPIKE = "spike"  # slots above what the channel can carry

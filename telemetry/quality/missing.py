@@ -3,6 +3,9 @@
     missing     NULL in the store; the state of charge by the hour: sources give it at hours' edges
     still       the reading did not move when it should have, and its energy is lost
     stalled     the same for at most an hour, and the energy came right after it (LUMP or SPREAD)
+    asleep      PV is NULL beside a load that is not, and the sun stands below 5 degrees in the
+                middle of the slot: inverters fall silent at night and in twilight, and hardly any
+                energy is lost. It is only counted, on days that have a number of PV at all
 
 One hour a day may be lost without lowering the day's class: 4 slots, or one hour of the state of
 charge. A stalled hour only moves energy to the next one, so that it never lowers the class.
@@ -21,15 +24,22 @@ from telemetry.etl import frozen
 from telemetry.quality.findings import Check, Finding
 from telemetry.quality.window import CONTEXT_DAYS, PER_HOUR, SLOT_HOURS, Day, meter_step_kwh
 from telemetry.quality_table import DayClass
+from telemetry.slots import SLOT_SECONDS
+from telemetry.sun import solar_elevation_deg
 
 LOST_SLOTS = PER_HOUR
 _MARGIN = 96
 _LEAST_STEP_KWH = 0.1
+_LOW_SUN_DEG = 5.0
 _FOLLOWS = int(Quality.LUMP | Quality.SPREAD)
 
 
 def check_missing(day: Day) -> Iterator[Finding]:
-    """Find lost slots of every energy channel, and lost hours of the state of charge."""
+    """Find lost slots of every energy channel, and lost hours of the state of charge.
+
+    Raises:
+        MissingExtraError: pvlib is not installed, PV is missing and the home has a position.
+    """
     if _is_empty(day):
         yield Finding(
             check=Check.EMPTY, count=1, severity=DayClass.EXCLUDE, sentence="nothing is recorded"
@@ -49,7 +59,11 @@ def _is_empty(day: Day) -> bool:
 
 def _energy(day: Day, channel: Channel) -> Iterator[Finding]:
     """Tell what is missing and what stood still; both together decide on the class."""
-    missing = np.isnan(day.values(channel))
+    gone = np.isnan(day.values(channel))
+    asleep = _asleep(day, gone) if channel is Channel.PV_KWH else np.zeros_like(gone)
+    if asleep.any():
+        yield Finding(check=Check.ASLEEP, count=int(asleep.sum()))
+    missing = gone & ~asleep
     still, stalled = standstill(day, channel)
     lost = int((missing | still).sum())
     severity = day.severity(channel) if lost > LOST_SLOTS else DayClass.CLEAN
@@ -62,6 +76,16 @@ def _energy(day: Day, channel: Channel) -> Iterator[Finding]:
         if count:
             sentence = f"{channel}: {count * SLOT_HOURS:g} h {words}, {_when(day, which)}"
             yield Finding(check=check, count=count, severity=grave, sentence=sentence)
+
+
+def _asleep(day: Day, gone: Bool) -> Bool:
+    """Which slots (n,) miss PV alone, with the sun so low that an inverter may be asleep."""
+    found, position = np.zeros_like(gone), day.window.home.position
+    alone = gone & ~np.isnan(day.values(Channel.LOAD_KWH)) if day.has(Channel.LOAD_KWH) else gone
+    if position is not None and alone.any() and not gone.all():
+        middle = day.slot_start[alone] + SLOT_SECONDS // 2
+        found[alone] = solar_elevation_deg(middle, *position) < _LOW_SUN_DEG
+    return found
 
 
 def _when(day: Day, which: Bool) -> str:

@@ -4,7 +4,7 @@
               spread evenly over their slots, the sum as it was
     spike     more than a channel can carry (``values``): NULL; its energy is reported, not spread
     balance   one channel of the house's balance missing, all others known in the same resolution:
-              what the balance leaves for it, if that can be
+              what the balance leaves for it, if that can be; PV is zero, or stays NULL, at night
 
 A longer gap, or one without the others, stays NULL. Repairs are a function of what the sources gave
 (the originals of repaired slots included), so that repairing again changes nothing. Only days that
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from telemetry.arrays import F64, Bool
+from telemetry.arrays import F64, I64, Bool
 from telemetry.channel_slots import runs
 from telemetry.channels import Channel, Quality
 from telemetry.home import Home
@@ -34,6 +34,7 @@ from telemetry.quality.values import spikes
 from telemetry.quality.window import PER_HOUR, Window, read_window, whole_days, zone_of
 from telemetry.repairs_table import Original, Repair
 from telemetry.slots import SLOT_SECONDS, from_epoch, local_day
+from telemetry.sun import is_night
 
 if TYPE_CHECKING:
     from telemetry.store import Store
@@ -83,6 +84,7 @@ def repair(
 
     Raises:
         HomeError: the zone of the home is unknown.
+        MissingExtraError: pvlib is not installed, and a home with PV is filled by the balance.
         StoreError: the store cannot be read or written.
     """
     days = whole_days(home, first, last, now)
@@ -251,10 +253,14 @@ def _from_balance(window: Window, span: slice) -> Iterator[Repair]:
     rows = [window.channels.index(channel) for channel in house]
     values, bits = window.values[rows, span], window.quality[rows, span]
     missing = np.isnan(values)
-    for place in np.flatnonzero(missing.sum(axis=0) == 1).tolist():
+    alone = np.flatnonzero(missing.sum(axis=0) == 1)
+    dark = _dark(window, span.start + alone).tolist()
+    for place, night in zip(alone.tolist(), dark, strict=True):
         gone = int(np.argmax(missing[:, place]))
         others = {c: values[k, place] for k, c in enumerate(house) if k != gone}
         value = _rest(house[gone], others, window.limits)
+        if night and house[gone] is Channel.PV_KWH:
+            value = None if value is None or value > _NOISE_KWH else 0.0
         lengths = {int(bits[k, place]) & _LENGTH for k in range(len(house)) if k != gone}
         derived = any(bits[k, place] & int(Quality.DERIVED) for k in range(len(house)) if k != gone)
         if value is None or len(lengths) != 1 or derived:
@@ -263,6 +269,15 @@ def _from_balance(window: Window, span: slice) -> Iterator[Repair]:
         known_at = int(max(window.known_at[row, column] for row in rows))
         quality = lengths.pop() | int(Quality.DERIVED)
         yield _single(window, (rows[gone], column), value, quality, known_at, BALANCE)
+
+
+def _dark(window: Window, columns: I64) -> Bool:
+    """In which slots (K,) the sun is known to be down throughout."""
+    position = window.home.position
+    if position is None or Channel.PV_KWH not in window.channels or not columns.size:
+        return np.zeros(columns.size, dtype=np.bool_)
+    length = np.full(columns.size, SLOT_SECONDS, dtype=np.int64)
+    return is_night(window.slot_start[columns], length, *position)
 
 
 def _rest(channel: Channel, others: Mapping[Channel, F64], limits: Limits) -> float | None:

@@ -64,9 +64,8 @@ def _spike_sentence(channel: Channel, values: F64, found: Bool) -> str:
     """Tell spikes; where most of the day is one, the unit is to blame."""
     told = values[found & ~np.isnan(values)]
     if not told.size:
-        return (
-            f"{channel}: {int(found.sum()) * SLOT_HOURS:g} h of more than it can carry, taken out"
-        )
+        hours = int(found.sum()) * SLOT_HOURS
+        return f"{channel}: {hours:g} h taken out, more than it can carry"
     if 2 * int(found.sum()) > int((values > 0.0).sum()):
         return f"{channel} looks like Wh: {np.median(told):.4g} in a typical slot"
     return f"{channel}: {told.max():.4g} kWh in a slot is more than it can carry"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from typer.testing import CliRunner, Result
 
 import runners.validate
@@ -130,23 +131,43 @@ def test_home_assistant_that_does_not_answer(folder: Path, monkeypatch: pytest.M
     assert validated(folder, "--no-plot", "--no-reference").exit_code == 0
 
 
-def test_a_picture_of_two_years(tmp_path: Path) -> None:
+def days_of(count: int, *, empty: int = 0) -> list[DayQuality]:
+    """Days from 2024 of each class in turn; the first ``empty`` of the excluded hold nothing."""
     first = date(2024, 1, 1)
-    days = [
+    return [
         DayQuality(
             local_date=first + timedelta(days=k),
             day_start=datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=k),
             day_class=list(DayClass)[k % 3],
             reference="none",
             slots=96,
-            counts={},
+            counts={"empty": 1} if k % 3 == 2 and k // 3 < empty else {},
             reasons=("said",) if k % 2 else (),
             checked_at=datetime(2026, 1, 1, tzinfo=UTC),
         )
-        for k in range(731)
+        for k in range(count)
     ]
+
+
+def test_a_picture_of_two_years(tmp_path: Path) -> None:
     path = tmp_path / "new" / "quality.png"
-    plot_quality(days, path, title="two years")
+    plot_quality(days_of(731), path, title="two years")
     header = path.read_bytes()[16:24]
     width, height = (int.from_bytes(header[k : k + 4], "big") for k in (0, 4))
     assert (width, height) == (1200, 943)  # 1.75 + 24 * 0.32 inches at 100 dpi
+
+
+def test_the_legend_adds_up_to_the_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    plot_quality(days_of(12, empty=1), tmp_path / "quality.png", title="twelve days")
+    legend = drawn[0].axes[0].get_legend()
+    assert legend is not None
+    # Four of each class; days 3 and 9 of the clean ones (0, 3, 6, 9) have something to tell.
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "clean (4)",
+        "mask battery (4)",
+        "exclude: faults (3)",
+        "exclude: no data (1)",
+        "clean, flagged (2)",
+    ]

@@ -99,7 +99,8 @@ def test_what_wins(
     counts = _put(store, new, then, home)
     want = [
         new_value
-        if not math.isnan(new_value) and (math.isnan(had) or then.rank >= first.rank)
+        if not math.isnan(new_value)
+        and (then.rank >= first.rank or (math.isnan(had) and first is not Provenance.REPAIRED))
         else had
         for had, new_value in pairs
     ]

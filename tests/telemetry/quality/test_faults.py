@@ -20,6 +20,7 @@ from tests.telemetry.quality.houses import NOW, Month, as_hours, judged, stored,
 
 Values = dict[Channel, F64]
 LATER = NOW + timedelta(days=1)
+SILENT = date(2025, 6, 10)
 SPOILT = (date(2025, 5, 24), date(2025, 6, 5), date(2025, 6, 6))
 CHARGE, DISCHARGE = Channel.CHARGE_KWH, Channel.DISCHARGE_KWH
 SOC = (Channel.SOC_START, Channel.SOC_END)
@@ -219,6 +220,37 @@ def test_an_hour_a_day_may_be_missing(
     assert found.counts["missing"] == slots
     end = "08:30" if slots == 4 else "08:45"
     assert found.reasons == (f"pv_kwh: {slots / 4:g} h missing, 07:30 to {end}",)
+
+
+def test_inverters_may_sleep(shared: Store, quarters: Month, name: str) -> None:
+    # 55.5 N, 13.1 E on 5 June: the sun rises at 04:30 and sets at 21:45, each +-10 minutes, and
+    # climbs by 5 degrees in about 45 minutes.
+    def asleep(day: Values) -> None:
+        day[Channel.PV_KWH][:19] = np.nan  # until 04:45
+        day[Channel.PV_KWH][87:] = np.nan  # from 21:45
+
+    def early(day: Values) -> None:
+        asleep(day)
+        day[Channel.PV_KWH][19:29] = np.nan  # until 07:15: five slots or more are bright
+
+    def never(day: Values) -> None:
+        day[Channel.PV_KWH][:] = np.nan
+
+    def silent(day: Values) -> None:
+        asleep(day)
+        day[Channel.LOAD_KWH][:4] = np.nan  # nobody was heard in that hour
+
+    month = quarters.with_days(SPOILT[:1], never).with_days(SPOILT[1:2], asleep)
+    month = month.with_days(SPOILT[2:], early).with_days([SILENT], silent)
+    days = judged(shared, stored(shared, month, name))
+    assert classes(days) == {SPOILT[0]: DayClass.EXCLUDE, SPOILT[2]: DayClass.EXCLUDE}
+    assert days[SILENT].reasons == (
+        "load_kwh: 1 h missing, 00:00 to 01:00",
+        "pv_kwh: 1 h missing, 00:00 to 01:00",
+    )
+    assert days[SPOILT[0]].reasons[0] == "pv_kwh: 24 h missing, 00:00 to 24:00"
+    assert days[SPOILT[1]].reasons == ()
+    assert dict(days[SPOILT[1]].counts) == {"asleep": 19 + 9}
 
 
 def test_pv_at_night_and_none_by_day(shared: Store, quarters: Month, name: str) -> None:

@@ -136,3 +136,17 @@ def test_a_negative_rest_is_no_value(shared: Store, quarters: Month, name: str) 
     assert run(shared, home).slots == {"balance": 1}
     assert np.isnan(seen(shared, home, PV)[4])
     assert seen(shared, home, PV)[6] == 0.0
+
+
+def test_no_pv_is_made_up_at_night(shared: Store, quarters: Month, name: str) -> None:
+    values = {channel: array.copy() for channel, array in quarters.values.items()}
+    for place in (quarters.day(DAY).start + 4, quarters.day(DAY).start + 50):  # 01:00 and 12:30
+        values[PV][place] = np.nan
+        values[LOAD][place] += 0.03  # the meters' own noise, which the balance would put on PV
+    home = stored(shared, replace(quarters, values=values), name)
+    report = run(shared, home)
+    assert report.slots == {"balance": 1}
+    assert report.left == {"pv_kwh": 1}
+    assert np.isnan(seen(shared, home, PV)[4])
+    noon = float(quarters.values[PV][quarters.day(DAY).start + 50])
+    assert seen(shared, home, PV)[50] == pytest.approx(noon + 0.03, abs=1e-9)
