@@ -19,7 +19,7 @@ _WHY = {
     Quality.GAP: "no reading for more than an hour before it",
     Quality.SPIKE: "more than the house can carry",
     Quality.STUCK: "the readings had stood still",
-    Quality.RESET: "the counter started again",
+    Quality.SUSPECT: "the sum of its sensors is below zero",
 }
 
 
@@ -61,4 +61,4 @@ def _utc(seconds: float) -> str:
 
 def _why(bits: int) -> str:
     found = [words for bit, words in _WHY.items() if bits & bit]
-    return ", ".join(found) or "outside what was asked for"
+    return ", ".join(found)

@@ -5,8 +5,8 @@
     a gap up to an hour, spread over it: provenance spread
 
 Better provenance stays whatever the order, so that it can be run again, over any part. Each month
-is one transaction; a day of rows before it tells resets, gaps and standstills at its edge. What is
-missing is written as NULL with the reason in its quality.
+is one transaction; a day of rows before and after it tells gaps and standstills at its edges. What
+is missing is written as NULL with the reason in its quality.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
 import numpy as np
 
@@ -38,14 +39,15 @@ from telemetry.etl import (
 )
 from telemetry.homeassistant.types import PERIOD_SECONDS, Peer, Period, StatisticMeta, Statistics
 from telemetry.limits import Limits
+from telemetry.quality.window import meter_step_kwh
 from telemetry.sensors import Part, Sensors, Source
 from telemetry.signed_power import side_is_known
-from telemetry.slots import SLOT_SECONDS, slot_of, slot_range, to_epoch
+from telemetry.slots import SLOT_SECONDS, slot_of, slot_range
 from telemetry.soc import edge_states
 from telemetry.sql import WriteCounts
 from telemetry.store import Store
 
-_BEFORE = timedelta(days=1)
+_AROUND = timedelta(days=1)
 _MONTH = timedelta(days=31)
 _PROVENANCE: dict[Period, Provenance] = {
     "hour": Provenance.STATISTICS_HOURLY,
@@ -117,10 +119,9 @@ def backfill(
     kinds, notes = statistic_kinds(peer, sensors)
     parts: list[tuple[ChannelReport, ...]] = []
     for first, last in _months(start, end):
-        with store.transaction():
-            parts.append(
-                _fill_month(store, peer, home_id, sensors, limits, kinds, (first, last), now)
-            )
+        found = _read_month(peer, sensors, limits, kinds, (first, last), now)
+        with store.transaction():  # Home Assistant has answered: nobody waits for the store
+            parts.append(_fill_month(store, home_id, sensors, found))
         if on_progress is not None:
             on_progress(last)
     return BackfillReport(start=start, end=end, channels=_joined(parts), notes=notes)
@@ -165,27 +166,36 @@ def _want_statistics(entity: str, known: Iterable[str]) -> str:
     )
 
 
-def _fill_month(
-    store: Store,
+def _read_month(
     peer: Peer,
-    home_id: str,
     sensors: Sensors,
     limits: Limits,
     kinds: Mapping[str, StatisticMeta],
     span: tuple[datetime, datetime],
     now: datetime,
-) -> tuple[ChannelReport, ...]:
-    """Fetch and write one part; the finer statistics last, so that they stand."""
-    reports: dict[Channel, ChannelReport] = {}
+) -> dict[Period, dict[Channel, ChannelSlots]]:
+    """Fetch one part; the finer statistics last, so that they stand."""
+    found: dict[Period, dict[Channel, ChannelSlots]] = {}
     periods: tuple[Period, ...] = ("hour", "5minute")
     for period in periods:
         rows = statistic_rows(peer, sensors, kinds, span, period, now)
-        if not any(one.start.size for one in rows.values()):
-            continue
-        slots = channel_slots(rows, sensors, limits, kinds, span=span, period=period)
-        for channel, found in slots.items():
-            counts = _write(store, home_id, channel, found, period)
-            report = _report(channel, found, counts)
+        if any(one.start.size for one in rows.values()):
+            found[period] = channel_slots(rows, sensors, limits, kinds, span=span, period=period)
+    return found
+
+
+def _fill_month(
+    store: Store,
+    home_id: str,
+    sensors: Sensors,
+    found: Mapping[Period, Mapping[Channel, ChannelSlots]],
+) -> tuple[ChannelReport, ...]:
+    """Write one part."""
+    reports: dict[Channel, ChannelReport] = {}
+    for period, channels in found.items():
+        for channel, slots in channels.items():
+            counts = _write(store, home_id, channel, slots, period)
+            report = _report(channel, slots, counts)
             reports[channel] = _finer(reports.get(channel), report)
     return tuple(reports[channel] for channel in sensors.channels if channel in reports)
 
@@ -198,12 +208,11 @@ def statistic_rows(
     period: Period,
     now: datetime,
 ) -> Mapping[str, Statistics]:
-    """Rows of all entities, and a day before: gaps and standstills reach over the edge."""
+    """Rows of all entities, and a day around: gaps and standstills reach over the edges."""
     wanted = list(sensors.energy_entities)
     if sensors.soc is not None and sensors.soc in kinds:
         wanted.append(sensors.soc)
-    after = timedelta(seconds=PERIOD_SECONDS[period])
-    return peer.statistics(wanted, span[0] - _BEFORE, span[1] + after, period=period, now=now)
+    return peer.statistics(wanted, span[0] - _AROUND, span[1] + _AROUND, period=period, now=now)
 
 
 def channel_slots(
@@ -215,8 +224,8 @@ def channel_slots(
     span: tuple[datetime, datetime],
     period: Period,
 ) -> dict[Channel, ChannelSlots]:
-    """All channels over the slots of ``span``, from statistics that begin a day before it."""
-    wide = slot_range(span[0] - _BEFORE, span[1])
+    """All channels over the slots of ``span``, from statistics of a day around it."""
+    wide = slot_range(span[0] - _AROUND, span[1] + _AROUND)
     seconds = PERIOD_SECONDS[period]
     found: dict[Channel, ChannelSlots] = {}
     for channel, sources in sensors.energy.items():
@@ -225,12 +234,14 @@ def channel_slots(
             (one.sign, _source_slots(rows[one.entity_id], one, kinds, wide, seconds, limit))
             for one in sources
         ]
-        found[channel] = summed(parts, limit_kw=limit)
+        noise = _noise_kwh(rows, sources, seconds)
+        found[channel] = summed(parts, limit_kw=limit, noise_kwh=noise)
     if sensors.derived_load:
-        found[Channel.LOAD_KWH] = derived_load(found)
+        noise = _noise_kwh(rows, chain(*sensors.energy.values()), seconds)
+        found[Channel.LOAD_KWH] = derived_load(found, noise_kwh=noise)
     found = judge_standstill(found, resolution_kwh=_resolution(rows, sensors))
-    first = to_epoch(span[0])
-    found = {channel: _since(slots, first) for channel, slots in found.items()}
+    inside = np.isin(wide, slot_range(*span))
+    found = {channel: slots.only(inside) for channel, slots in found.items()}
     if sensors.soc is not None and sensors.soc in rows:
         found |= _soc_slots(rows[sensors.soc], slot_range(*span), seconds)
     return found
@@ -274,20 +285,15 @@ def _resolution(rows: Mapping[str, Statistics], sensors: Sensors) -> float:
     return max(resolution_of(_apart(rows[one.entity_id].change)) for one in sources)
 
 
+def _noise_kwh(rows: Mapping[str, Statistics], sources: Iterable[Source], seconds: int) -> float:
+    """What meters that tick at different moments leave undecided of their sum in a slot, kWh."""
+    steps = sum(meter_step_kwh(rows[one.entity_id].change) for one in sources)
+    return steps * min(1.0, SLOT_SECONDS / seconds)
+
+
 def _apart(change_kwh: F64) -> F64:
     """The different advances of a meter, ascending: no two are closer than its own step."""
     return np.unique(np.append(change_kwh[~np.isnan(change_kwh)], 0.0))
-
-
-def _since(slots: ChannelSlots, first: int) -> ChannelSlots:
-    """Without the slots, and the unassigned energy, before ``first``."""
-    keep = slots.slot_start >= first
-    return ChannelSlots(
-        slot_start=slots.slot_start[keep],
-        values=slots.values[keep],
-        quality=slots.quality[keep],
-        unassigned=tuple(item for item in slots.unassigned if item.end > first and item.why),
-    )
 
 
 def _soc_slots(rows: Statistics, slots: I64, seconds: int) -> dict[Channel, ChannelSlots]:

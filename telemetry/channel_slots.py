@@ -3,7 +3,7 @@
     SlotEnergy of each source --signed sum--> ChannelSlots --load stood still?--> ChannelSlots
 
 Units: kWh per slot, kW. A channel is never negative: a sum below zero by less than what its meters
-resolve is zero, a lower one is missing and told.
+resolve is zero, a lower one is missing. What was counted in a missing slot stays with it, as lost.
 
 A load never rests. Where it stands still for longer than its meter's resolution explains, its
 meter was not read. For up to an hour the readings stay, marked STUCK; for longer they are not
@@ -21,6 +21,7 @@ import numpy as np
 from telemetry.arrays import F64, I64, Bool
 from telemetry.channels import Channel, Provenance, Quality
 from telemetry.etl import SlotEnergy, Unassigned, frozen
+from telemetry.etl_counter import FLOAT_NOISE_KWH
 from telemetry.slots import SLOT_SECONDS
 from telemetry.sql import WriteCounts
 from telemetry.store import Store
@@ -29,8 +30,9 @@ SLOT_HOURS = SLOT_SECONDS / 3600
 _PER_HOUR = 4
 _PER_DAY = 96
 _LENGTH_BITS = int(Quality.RESAMPLED | Quality.HOURLY)
-_JUDGED = int(Quality.SPIKE | Quality.STUCK | Quality.SUSPECT)
-_NOISE_KWH = 0.02  # a sum of meters that tick at different moments
+_REASONS = (Quality.STUCK, Quality.SPIKE, Quality.SUSPECT, Quality.GAP)
+_JUDGED = int(Quality.STUCK | Quality.SPIKE | Quality.SUSPECT | Quality.GAP)
+_NOISE_KWH = 0.02  # the least noise of a sum of meters that tick at different moments
 _INTO = (Channel.PV_KWH, Channel.IMPORT_KWH, Channel.DISCHARGE_KWH)
 _OUT_OF = (Channel.EXPORT_KWH, Channel.CHARGE_KWH)
 
@@ -43,13 +45,13 @@ class ChannelSlots:
         slot_start: epoch seconds (S,).
         values: kWh per slot, or a ratio (S,); NaN where missing.
         quality: bits of ``Quality`` (S,).
-        unassigned: what the meters counted and no slot got.
+        lost_kwh: what the meters counted in missing slots (S,); ``None``: nothing.
     """
 
     slot_start: I64
     values: F64
     quality: I64
-    unassigned: tuple[Unassigned, ...] = ()
+    lost_kwh: F64 | None = None
 
     def without(self, which: Bool, why: Quality) -> ChannelSlots:
         """These slots missing for a reason."""
@@ -57,6 +59,7 @@ class ChannelSlots:
             self,
             values=np.where(which, np.nan, self.values),
             quality=np.where(which, self.quality | int(why), self.quality),
+            lost_kwh=self._lost() + np.where(which, np.nan_to_num(self.values), 0.0),
         )
 
     def marked(self, which: Bool, why: Quality) -> ChannelSlots:
@@ -64,13 +67,35 @@ class ChannelSlots:
         return replace(self, quality=np.where(which, self.quality | int(why), self.quality))
 
     def only(self, which: Bool) -> ChannelSlots:
-        """Some of the slots; the unassigned energy stays."""
+        """Some of the slots."""
         return replace(
             self,
             slot_start=self.slot_start[which],
             values=self.values[which],
             quality=self.quality[which],
+            lost_kwh=self._lost()[which],
         )
+
+    @property
+    def unassigned(self) -> tuple[Unassigned, ...]:
+        """What the meters counted and no slot got, neighbours of one reason together."""
+        lost, start = self._lost(), self.slot_start
+        bits = [(self.quality & int(reason)) != 0 for reason in _REASONS]
+        # In a sum, a meter that told nothing: its silence has no bit.
+        why = np.select(bits, [int(reason) for reason in _REASONS], int(Quality.GAP))
+        return tuple(
+            Unassigned(
+                start=float(start[first]),
+                end=float(start[last - 1] + SLOT_SECONDS),
+                energy_kwh=float(lost[first:last].sum()),
+                why=int(reason),
+            )
+            for reason in np.unique(why)
+            for first, last in runs((why == reason) & (lost != 0.0))
+        )
+
+    def _lost(self) -> F64:
+        return np.zeros(self.values.size) if self.lost_kwh is None else self.lost_kwh
 
     def told(self) -> Bool:
         """Slots with a number, or with a reason why there is none (S,)."""
@@ -130,41 +155,49 @@ def put_slots(
     return counts
 
 
-def summed(parts: Sequence[tuple[int, SlotEnergy]], *, limit_kw: float | None) -> ChannelSlots:
+def summed(
+    parts: Sequence[tuple[int, SlotEnergy]], *, limit_kw: float | None, noise_kwh: float = 0.0
+) -> ChannelSlots:
     """Signed sum of the sources of one channel: (sign, energy of the source) each, one or more.
 
-    Missing where one source is; what the channel cannot carry, or would carry backwards, is
-    missing and marked.
+    Missing where one source is; what the channel cannot carry, or would carry backwards by more
+    than ``noise_kwh`` in a slot, is missing and marked.
     """
     first = parts[0][1]
     total = np.sum([sign * part.energy_kwh for sign, part in parts], axis=0)
+    counted = [sign * (np.nan_to_num(part.energy_kwh) + part.lost_kwh) for sign, part in parts]
     quality = np.bitwise_or.reduce([part.quality for _, part in parts])
     found = ChannelSlots(
         slot_start=first.slot_start,
         values=total,
         quality=quality,
-        unassigned=tuple(item for _, part in parts for item in part.unassigned),
+        lost_kwh=np.where(np.isnan(total), np.sum(counted, axis=0), 0.0),
     )
     if len(parts) == 1 and parts[0][0] == 1:
         return found
-    found = _not_negative(found)
+    noise_kwh = max(noise_kwh, _NOISE_KWH)
+    found = _not_negative(found, noise_kwh)
     if limit_kw is None:
         return found
-    above = found.values > limit_kw * SLOT_HOURS + _NOISE_KWH
+    above = found.values > limit_kw * SLOT_HOURS + noise_kwh
     return found.without(above, Quality.SPIKE)
 
 
-def _not_negative(found: ChannelSlots) -> ChannelSlots:
+def _not_negative(found: ChannelSlots, noise_kwh: float) -> ChannelSlots:
     """Zero for less than noise below zero, missing for more."""
-    noise = (found.values < 0.0) & (found.values >= -_NOISE_KWH)
+    # A hair more: 0.6 - 0.7 is below -0.1.
+    noise = (found.values < 0.0) & (found.values >= -noise_kwh - FLOAT_NOISE_KWH)
     found = replace(found, values=np.where(noise, 0.0, found.values))
     return found.without(found.values < 0.0, Quality.SUSPECT)
 
 
-def derived_load(measured: Mapping[Channel, ChannelSlots]) -> ChannelSlots:
+def derived_load(
+    measured: Mapping[Channel, ChannelSlots], *, noise_kwh: float = 0.0
+) -> ChannelSlots:
     """Load as the rest of the energy balance: PV + import + discharge - export - charge.
 
-    Missing where one of the channels that the house has is missing.
+    Missing where one of the channels that the house has is missing, and where the rest is below
+    zero by more than ``noise_kwh``: what their meters resolve in a slot.
     """
     parts = {name: measured[name] for name in (*_INTO, *_OUT_OF) if name in measured}
     total = balance_rest({channel: found.values for channel, found in parts.items()})
@@ -174,7 +207,8 @@ def derived_load(measured: Mapping[Channel, ChannelSlots]) -> ChannelSlots:
             slot_start=measured[Channel.IMPORT_KWH].slot_start,
             values=total,
             quality=quality | int(Quality.DERIVED),
-        )
+        ),
+        max(noise_kwh, _NOISE_KWH),
     )
 
 
@@ -255,14 +289,4 @@ def _judged_run(found: ChannelSlots, start: int, stop: int) -> ChannelSlots:
     while after < lumps.size and lumps[after]:
         after += 1
     run[stop:after] = True
-    lost = float(np.nansum(found.values[stop:after]))
-    taken = found.without(run, Quality.STUCK)
-    if lost == 0.0:
-        return taken
-    advance = Unassigned(
-        start=float(found.slot_start[stop]),
-        end=float(found.slot_start[after - 1] + SLOT_SECONDS),
-        energy_kwh=lost,
-        why=int(Quality.STUCK),
-    )
-    return replace(taken, unassigned=(*found.unassigned, advance))
+    return found.without(run, Quality.STUCK)

@@ -2,12 +2,14 @@
 
 Units: kW, kWh, epoch seconds. A recorded power holds until the next one (Home Assistant records
 changes), so energy is the sum of power times the time it held. Of an outage up to an hour the last
-power is taken to hold on; of a longer one nothing is known.
+power is taken to hold on, and one of more than five minutes is marked; of a longer one nothing is
+known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -33,6 +35,7 @@ from telemetry.etl_state import Hold, hold_until
 from telemetry.sensors import Part
 
 _FLOAT_NOISE_KWH = 1e-9
+_BLIP_SECONDS = 300.0  # a shorter outage tells no less than a sensor that reports as seldom
 
 
 def power_slots(
@@ -63,6 +66,8 @@ def power_slots(
     held = hold_until(at, kw, float(at[-1]) if until is None else until, BRIDGED_SECONDS)
     if held.value.size == 0:
         return nothing_known(starts)
+    lasted = np.diff(held.knots)[held.bridged]
+    held = replace(held, bridged=held.bridged[lasted > _BLIP_SECONDS])
     return _energy(starts, held, limit_kw=limit_kw, part=part, covered_bits=0)
 
 

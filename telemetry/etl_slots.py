@@ -66,6 +66,7 @@ class SlotEnergy:
         slot_start: epoch seconds (S,).
         energy_kwh: (S,), NaN where missing.
         quality: bits of ``Quality`` (S,).
+        lost_kwh: what was counted in slots whose readings are not believed (S,); 0 elsewhere.
         advance_kwh: what the meter advanced by over all readings, resets bridged.
         unassigned: what of it belongs to no slot; slots and unassigned add up to ``advance_kwh``.
     """
@@ -73,6 +74,7 @@ class SlotEnergy:
     slot_start: I64
     energy_kwh: F64
     quality: I64
+    lost_kwh: F64
     advance_kwh: float
     unassigned: tuple[Unassigned, ...]
 
@@ -167,6 +169,7 @@ def nothing_known(slot_start: I64) -> SlotEnergy:
         slot_start=slot_start,
         energy_kwh=np.full(slot_start.size, np.nan),
         quality=np.zeros(slot_start.size, dtype=np.int64),
+        lost_kwh=np.zeros(slot_start.size),
         advance_kwh=0.0,
         unassigned=(),
     )
@@ -204,7 +207,9 @@ def assign(
     if slot_limit_kwh is not None:
         over = (np.abs(energy) > slot_limit_kwh) & (quality & _LOST == 0)
         quality[over] |= int(Quality.SPIKE)
-    energy[~covered | (quality & _LOST != 0)] = np.nan
+    lost = covered & (quality & _LOST != 0)
+    lost_kwh = np.where(lost, energy, 0.0)
+    energy[~covered | lost] = np.nan
     quality[np.isnan(energy)] &= ~int(Quality.SPREAD)
     quality |= covered_bits
     quality[~covered] = 0
@@ -212,6 +217,7 @@ def assign(
         slot_start=slot_start,
         energy_kwh=energy,
         quality=quality,
+        lost_kwh=lost_kwh,
         advance_kwh=advance_kwh,
         unassigned=_rest(edges, at_edges, covered, quality, at, total_kwh),
     )

@@ -22,6 +22,7 @@ import numpy as np
 from telemetry.arrays import F64, I64
 from telemetry.backfill import ChannelReport
 from telemetry.channel_slots import (
+    SLOT_HOURS,
     ChannelSlots,
     derived_load,
     judge_standstill,
@@ -34,13 +35,14 @@ from telemetry.errors import ClockError, SensorError
 from telemetry.etl import (
     SlotEnergy,
     counter_slots,
+    frozen,
     held_readings,
     power_slots,
     resolution_of,
     share_on,
     state_at_edges,
 )
-from telemetry.etl_slots import Readings
+from telemetry.etl_slots import Readings, nothing_known
 from telemetry.homeassistant.types import History, Peer
 from telemetry.homeassistant.units import history_values, numeric
 from telemetry.limits import Limits
@@ -53,7 +55,10 @@ LOOK_BACK = timedelta(hours=2)
 LONGEST = timedelta(days=7)
 FIRST_RUN = timedelta(days=1)
 CLOCK_TOLERANCE = timedelta(minutes=2)
-_CONTEXT = timedelta(minutes=75)  # a pair of states an hour apart, and the slot it begins in
+_CONTEXT = timedelta(minutes=90)  # more than an hour at rest, and a slot that an advance begins in
+_DAY = timedelta(days=1)
+_RESTED_DAYS = 7
+_LEAST_RISES = 2
 _TYPICAL = timedelta(days=7)
 _MEMORY = timedelta(days=400)  # an older recording is no reason to tell of a gap
 _SPACING_SECONDS = 300.0
@@ -113,8 +118,13 @@ def record(
     notes += _silent(histories)
     slots = slot_range(slot_of(start - _CONTEXT), end)
     found = _energies(histories, sensors, limits, slots, now)
-    load_kw = _typical_load(store, home_id, start)
-    found = judge_standstill(found, resolution_kwh=_resolution(histories, sensors), load_kw=load_kw)
+    found = judge_standstill(
+        found,
+        resolution_kwh=_resolution(
+            peer, sensors, histories, found.get(Channel.LOAD_KWH), start - _CONTEXT
+        ),
+        load_kw=_typical_load(store, home_id, start),
+    )
     found |= _states(histories, sensors, slots, now)
     with store.transaction():
         reports = tuple(
@@ -201,10 +211,12 @@ def _source_slots(
     history: History, source: Source, slots: I64, until: float, limit_kw: float | None
 ) -> SlotEnergy:
     at, values, kind = history_values(history)
+    if np.isnan(values).all():
+        return nothing_known(slots)  # and perhaps no unit: Home Assistant tells it with a number
     if kind == "power":
         readings = Readings(at=at, value=values)
         return power_slots(readings, slots, limit_kw=limit_kw, part=source.part, until=until)
-    if kind is None and not np.isnan(values).all():
+    if kind is None:
         got = f"is in {next((u for u in history.units if u), 'no unit')}"
         raise SensorError(source.entity_id, got, "an energy (kWh, Wh) or a power (kW, W)")
     if source.part is not Part.ALL:
@@ -220,16 +232,40 @@ def _noise_kwh(histories: Mapping[str, History], sources: Iterable[Source]) -> f
     return sum(meter_step_kwh(np.diff(values)) for _, values, kind in seen if kind == "energy")
 
 
-def _resolution(histories: Mapping[str, History], sensors: Sensors) -> float:
-    """The coarsest step of the meters behind the load, kWh."""
-    behind = sensors.energy.get(Channel.LOAD_KWH)
-    sources = behind or tuple(one for some in sensors.energy.values() for one in some)
-    steps = [0.0]
-    for one in sources:
-        _, values, kind = history_values(histories[one.entity_id])
-        if kind == "energy":
-            steps.append(resolution_of(values))
-    return max(steps)
+def _resolution(
+    peer: Peer,
+    sensors: Sensors,
+    histories: Mapping[str, History],
+    load: ChannelSlots | None,
+    first: datetime,
+) -> float:
+    """The coarsest step of the meters behind a load that stood still for an hour, kWh; else 0.
+
+    One advance is no step: it may be what was missed. Of meters that hardly moved since ``first``
+    the days before are asked for.
+    """
+    if load is None or not _stood_still(load):
+        return 0.0
+    sources = sensors.energy.get(Channel.LOAD_KWH) or chain(*sensors.energy.values())
+    seen = {one.entity_id: history_values(histories[one.entity_id]) for one in sources}
+    kwh = {name: values for name, (_, values, kind) in seen.items() if kind == "energy"}
+    for _ in range(_RESTED_DAYS):
+        seldom = tuple(name for name, values in kwh.items() if _rises(values) < _LEAST_RISES)
+        if not seldom:
+            break
+        first -= _DAY
+        for name, before in peer.history(seldom, first, first + _DAY).items():
+            kwh[name] = np.append(history_values(before)[1], kwh[name])
+    return max(map(resolution_of, kwh.values()), default=0.0)
+
+
+def _stood_still(load: ChannelSlots) -> bool:
+    hour = frozen(load.values, slot_hours=SLOT_HOURS, typical_kw=1.0, resolution_kwh=0.0)
+    return bool(hour.any())
+
+
+def _rises(kwh: F64) -> int:
+    return int((np.diff(kwh[~np.isnan(kwh)]) > 0.0).sum())
 
 
 def _typical_load(store: Store, home_id: str, until: datetime) -> float | None:

@@ -124,7 +124,8 @@ def _frozen_load(day: Day) -> Bool:
 def _soc(day: Day) -> Iterator[Finding]:
     """Tell hours in which the state of charge is not known at any edge of a slot."""
     known = ~np.isnan(day.values(Channel.SOC_START)) | ~np.isnan(day.values(Channel.SOC_END))
-    hours = ~known.reshape(-1, PER_HOUR).any(axis=1)
+    whole = known.size // PER_HOUR * PER_HOUR
+    hours = ~known[:whole].reshape(-1, PER_HOUR).any(axis=1)
     lost = int(hours.sum())
     if lost:
         severity = DayClass.MASK_BATTERY if lost > 1 else DayClass.CLEAN

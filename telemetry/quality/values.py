@@ -47,8 +47,9 @@ def check_spikes(day: Day) -> Iterator[Finding]:
         if not channel.is_energy:
             continue
         values = day.values(channel)
-        # Also where the import took the number out: that meter is not to be trusted on this day.
-        marked = day.marked(channel, Quality.SPIKE)
+        # Also where the import took the number out: that meter is not to be trusted on this day,
+        # until somebody had it repaired.
+        marked = day.marked(channel, Quality.SPIKE) & ~day.repaired(channel)
         found = spikes(values, day.window.limits.of(channel)) | marked
         count = int(found.sum())
         if count:

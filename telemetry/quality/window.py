@@ -118,8 +118,12 @@ class Day:
         return slice(before, before + self.slots)
 
     def hours(self, channel: Channel) -> F64:
-        """Sums of four slots each from the day's start (n/4,), kWh; NaN where one is missing."""
-        sums: F64 = self.values(channel).reshape(-1, PER_HOUR).sum(axis=1)
+        """Sums of four slots each from the day's start (n/4,), kWh; NaN where one is missing.
+
+        The last half hour of a day of 98 slots (Lord Howe moves its clock by half an hour) is left.
+        """
+        values = self.values(channel)
+        sums: F64 = values[: values.size // PER_HOUR * PER_HOUR].reshape(-1, PER_HOUR).sum(axis=1)
         return sums
 
     def clock(self, slot: int) -> str:

@@ -57,7 +57,15 @@ def test_position_needs_both_coordinates() -> None:
 
 
 def test_ranks_follow_the_order_of_trust() -> None:
-    best_first = ["live", "statistics_5min", "statistics_hourly", "import", "night", "spread"]
+    best_first = [
+        "repaired",
+        "live",
+        "statistics_5min",
+        "statistics_hourly",
+        "import",
+        "night",
+        "spread",
+    ]
     ranks = [rank_of(name) for name in [*best_first, "simulated"]]
     assert ranks == sorted(ranks, reverse=True)
     assert len(set(ranks)) == len(Provenance)

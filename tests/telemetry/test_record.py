@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from telemetry.homeassistant.types import History
 from telemetry.limits import Limits
 from telemetry.record import record
 from telemetry.sensors import Part, Sensors, Source
-from telemetry.slots import local_day
+from telemetry.slots import local_day, slot_range
 from telemetry.store import Store
 from tests.telemetry.fake_peer import FakePeer, States
 
@@ -216,6 +217,99 @@ def test_states_of_charge_and_switches(store: Store) -> None:
     assert seen.values[:, 0] == pytest.approx([0.40, 0.42, 3 / 15, 9 / 15])
 
 
+@pytest.mark.parametrize("states", [(), ((START - 9 * HOUR, "unavailable"),)])
+def test_one_side_of_a_power_that_is_silent_stops_nothing(store: Store, states: States) -> None:
+    # Without a number Home Assistant tells no unit: whether it is a power is not known.
+    class Silent(FakePeer):
+        def _history(self, name: str, start: datetime, end: datetime) -> History:
+            found = super()._history(name, start, end)
+            return found if name == LOAD else replace(found, units=(None,) * len(found.states))
+
+    battery = Source(entity_id="sensor.battery", part=Part.NEGATIVE)
+    sensors = Sensors(energy={**WIRED.energy, Channel.CHARGE_KWH: (battery,)})
+    live = {LOAD: meter(0.01, 240), "sensor.battery": states}
+    run(store, Silent(now=START, live=live), START + LATE, sensors)
+    assert loads(store, START - HOUR, START) == pytest.approx([0.15] * 4)
+    seen = store.observations("villa", ["charge_kwh"], START - HOUR, START)
+    assert np.isnan(seen.values).all()
+
+
+def week_before(store: Store, kwh: float, end: datetime) -> None:
+    """A recorded week: the typical load is known."""
+    slots = slot_range(end - timedelta(days=7), end)
+    store.put_observations(
+        "villa", "load_kwh", slots, np.full(slots.size, kwh), known_at=end, provenance="live"
+    )
+
+
+def test_a_coarse_meter_that_rests_at_night_was_read(store: Store) -> None:
+    # 0.5 kW on most days; now 1 kWh in seven hours, on a meter that shows whole kWh.
+    ticks = [START + i * 7 * HOUR for i in range(-2, 2)]
+    states = [(at, f"{1000 + i}") for i, at in enumerate(ticks)]
+    week_before(store, 0.5 / 4, START - 10 * HOUR)
+    sensors = Sensors(energy={**WIRED.energy, Channel.EV_KWH: (Source(entity_id="sensor.car"),)})
+    car = meter(0.01, 20 * 60, start=START - 11 * HOUR)
+    peer = FakePeer(now=START, live={LOAD: states, "sensor.car": car})
+    for turn in range(-36, 36):
+        run(store, peer, START + turn * QUARTER + LATE, sensors)
+    found = loads(store, START - 9 * HOUR, START + 8 * HOUR)
+    assert np.isfinite(found).all()
+    assert found.sum() == pytest.approx(3.0)  # at -7 h, 0 h and 7 h
+
+
+def frozen_for_hours(back: datetime) -> States:
+    """A meter of 0.008 kWh a minute that was not read in the four hours before ``back``."""
+    ticks = meter(0.008, 780, start=START - 6 * HOUR)
+    return [(at, state) for at, state in ticks if not back - 4 * HOUR <= at < back]
+
+
+@pytest.mark.parametrize("minutes", [0, 1, 3, 5, 9, 14])
+def test_the_catch_up_after_a_standstill_is_never_taken_for_a_load(
+    store: Store, minutes: int
+) -> None:
+    back = START + minutes * MINUTE
+    week_before(store, 0.12, START - 5 * HOUR)
+    peer = FakePeer(now=START, live={LOAD: frozen_for_hours(back)})
+    for turn in range(-20, 24):
+        run(store, peer, START + turn * QUARTER + LATE)
+    found = loads(store, START - 5 * HOUR, START + 4 * HOUR)
+    # 1.92 kWh came at once, less than would be a spike.
+    assert found[np.isfinite(found)].max() <= 0.12 + 1e-9
+    assert np.isnan(found[8:20]).all()
+
+
+def test_a_catch_up_is_not_taken_for_the_step_of_the_meter(store: Store) -> None:
+    # The car goes on, so that the recorder looks back two hours only: the first window in which
+    # the load moves again holds its catch-up and nothing else.
+    ticks = meter(0.008, 780, start=START - 6 * HOUR)
+    back = START + 4 * MINUTE
+    states = [(at, s) for at, s in ticks if not back - 5 * HOUR <= at < back]
+    week_before(store, 0.12, START - 5 * HOUR)
+    car = Source(entity_id="sensor.car")
+    sensors = Sensors(energy={**WIRED.energy, Channel.EV_KWH: (car,)})
+    live = {LOAD: states, "sensor.car": meter(0.01, 780, start=START - 6 * HOUR)}
+    peer = FakePeer(now=START, live=live)
+    for turn in range(-20, 1):
+        run(store, peer, START + turn * QUARTER + LATE, sensors)
+    peer.live[LOAD] = [(at, s) for at, s in states if at <= back]
+    run(store, peer, START + QUARTER + LATE, sensors)
+    assert np.isnan(loads(store, START - 4 * HOUR, START + QUARTER)).all()
+
+
+def test_zeros_of_a_restart_that_took_long_are_taken_back(store: Store) -> None:
+    ticks = meter(0.02, 780, start=START - 6 * HOUR)
+    states = [(at, state) for at, state in ticks if not START <= at < START + 90 * MINUTE]
+    peer = FakePeer(now=START, live={LOAD: sorted([*states, (START, "0")])})
+    with new_store() as late:
+        for turn in range(-12, 24):
+            run(store, peer, START + turn * QUARTER + LATE)
+        for turn in (-12, 23):
+            run(late, peer, START + turn * QUARTER + LATE)
+        span = (START - HOUR, START + 4 * HOUR)
+        assert loads(store, *span) == pytest.approx(loads(late, *span), nan_ok=True)
+        assert np.isnan(loads(store, START, START + 90 * MINUTE)).all()
+
+
 def test_a_signed_power_serves_both_directions(store: Store) -> None:
     sensors = Sensors(
         energy={
@@ -228,6 +322,22 @@ def test_a_signed_power_serves_both_directions(store: Store) -> None:
     run(store, peer, START + QUARTER + LATE, sensors)
     seen = store.observations("villa", ["import_kwh", "export_kwh"], START, START + QUARTER)
     assert seen.values[:, 0] == pytest.approx([2.0 * 5 / 60, 3.0 * 6 / 60])
+
+
+def test_a_power_that_blinks_is_as_good_as_any(store: Store) -> None:
+    # A reconnect of five seconds in every quarter; spread, an hourly mean would replace it.
+    power = Sensors(energy={Channel.IMPORT_KWH: (Source(entity_id="sensor.grid"),)})
+    quarters = [START + i * QUARTER for i in range(-8, 2)]
+    blinks = [(at + MINUTE, "unavailable") for at in quarters]
+    back = [(at + MINUTE + timedelta(seconds=5), "2.0") for at in quarters]
+    peer = FakePeer(now=START, live={"sensor.grid": sorted([*blinks, *back])})
+    peer.units["sensor.grid"] = "kW"
+    run(store, peer, START + LATE, power)
+    reading = store.latest("villa", "import_kwh", as_of=START, not_before=START - HOUR)
+    assert reading is not None
+    assert reading.slot_start == START - QUARTER
+    assert reading.value == pytest.approx(0.5)
+    assert (reading.provenance, reading.quality) == (Provenance.LIVE, Quality.OK)
 
 
 def test_a_clock_an_hour_off_is_refused_before_anything_is_written(store: Store) -> None:
