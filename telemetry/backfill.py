@@ -11,49 +11,33 @@ is missing is written as NULL with the reason in its quality.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
 
 import numpy as np
 
-from telemetry.arrays import F64, I64
-from telemetry.channel_slots import (
-    ChannelSlots,
-    derived_load,
-    judge_standstill,
-    put_slots,
-    summed,
-)
-from telemetry.channels import Channel, Provenance, Quality
-from telemetry.errors import SensorError
-from telemetry.etl import (
-    SlotEnergy,
-    Unassigned,
-    counter_slots,
-    mean_power_slots,
-    resolution_of,
-    statistics_readings,
-)
-from telemetry.homeassistant.types import PERIOD_SECONDS, Peer, Period, StatisticMeta, Statistics
+from telemetry.channel_slots import ChannelSlots, put_slots
+from telemetry.channels import Channel, Provenance
+from telemetry.etl import Unassigned
+from telemetry.homeassistant.types import PERIOD_SECONDS, Peer, Period, StatisticMeta
 from telemetry.limits import Limits
-from telemetry.quality.window import meter_step_kwh
-from telemetry.sensors import Part, Sensors, Source
-from telemetry.signed_power import side_is_known
-from telemetry.slots import SLOT_SECONDS, slot_of, slot_range
-from telemetry.soc import edge_states
+from telemetry.sensors import Sensors
+from telemetry.slots import slot_of, slot_range
 from telemetry.sql import WriteCounts
+from telemetry.statistics_slots import (
+    channel_slots,
+    statistic_entities,
+    statistic_kinds,
+    statistic_rows,
+)
 from telemetry.store import Store
 
-_AROUND = timedelta(days=1)
 _MONTH = timedelta(days=31)
 _PROVENANCE: dict[Period, Provenance] = {
     "hour": Provenance.STATISTICS_HOURLY,
     "5minute": Provenance.STATISTICS_5MIN,
 }
-_PERCENT = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +50,15 @@ class ChannelReport:
         known: slots with a number.
         missing: slots without one.
         unassigned: energy that was counted and that no slot got, by cause.
+        newest: kWh, or ratio, of the last slot; None where it is missing.
     """
 
     channel: Channel
     counts: WriteCounts
     known: int
     missing: int
-    unassigned: tuple[Unassigned, ...]
+    unassigned: tuple[Unassigned, ...] = ()
+    newest: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,14 +103,18 @@ def backfill(
     """
     end = min(end, slot_of(now))
     kinds, notes = statistic_kinds(peer, sensors)
+    position, silent = store.home(home_id).position, set(statistic_entities(sensors, kinds))
     parts: list[tuple[ChannelReport, ...]] = []
     for first, last in _months(start, end):
-        found = _read_month(peer, sensors, limits, kinds, (first, last), now)
+        span = (first, last)
+        found, heard = _read_month(peer, sensors, limits, kinds, span, now, position)
+        silent -= heard
         with store.transaction():  # Home Assistant has answered: nobody waits for the store
-            parts.append(_fill_month(store, home_id, sensors, found))
+            parts.append(_fill_month(store, home_id, sensors, found, span))
         if on_progress is not None:
             on_progress(last)
-    return BackfillReport(start=start, end=end, channels=_joined(parts), notes=notes)
+    kept = (f"{entity}: Home Assistant has nothing of these days" for entity in sorted(silent))
+    return BackfillReport(start=start, end=end, channels=_joined(parts), notes=(*notes, *kept))
 
 
 def _months(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -134,38 +124,6 @@ def _months(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime
         start = stop
 
 
-def statistic_kinds(
-    peer: Peer, sensors: Sensors
-) -> tuple[dict[str, StatisticMeta], tuple[str, ...]]:
-    """What each entity's statistics are, and notes on those without any.
-
-    Raises:
-        SensorError: an entity of an energy channel has no statistics, or counts no energy.
-    """
-    known = peer.statistic_ids()
-    for entity in sensors.energy_entities:
-        if entity not in known:
-            raise SensorError(entity, "has no statistics", _want_statistics(entity, known))
-        if known[entity].unit_class not in ("energy", "power"):
-            got = f"is in {known[entity].unit or 'no unit'}"
-            raise SensorError(entity, got, "an energy (kWh, Wh) or a power (kW, W)")
-    notes = []
-    if sensors.soc is not None and sensors.soc not in known:
-        notes.append(f"{sensors.soc} has no statistics: no state of charge in the past")
-    switches = [entity for entity in (sensors.vacation, sensors.alarm) if entity is not None]
-    notes += [f"{entity} has no statistics: recorded live only" for entity in switches]
-    return dict(known), tuple(notes)
-
-
-def _want_statistics(entity: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(entity, known, n=1)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    return (
-        "long-term statistics: a sensor with state_class total_increasing (or measurement for a "
-        f"power); correct input_sensors, or set the state_class in Home Assistant{meant}"
-    )
-
-
 def _read_month(
     peer: Peer,
     sensors: Sensors,
@@ -173,15 +131,21 @@ def _read_month(
     kinds: Mapping[str, StatisticMeta],
     span: tuple[datetime, datetime],
     now: datetime,
-) -> dict[Period, dict[Channel, ChannelSlots]]:
-    """Fetch one part; the finer statistics last, so that they stand."""
+    position: tuple[float, float] | None,
+) -> tuple[dict[Period, dict[Channel, ChannelSlots]], set[str]]:
+    """Fetch one part, the finer statistics last, so that they stand; and who had any."""
     found: dict[Period, dict[Channel, ChannelSlots]] = {}
+    heard: set[str] = set()
     periods: tuple[Period, ...] = ("hour", "5minute")
     for period in periods:
         rows = statistic_rows(peer, sensors, kinds, span, period, now)
-        if any(one.start.size for one in rows.values()):
-            found[period] = channel_slots(rows, sensors, limits, kinds, span=span, period=period)
-    return found
+        named = {entity for entity, one in rows.items() if one.start.size}
+        if named:
+            found[period] = channel_slots(
+                rows, sensors, limits, kinds, span=span, period=period, position=position
+            )
+        heard |= named
+    return found, heard
 
 
 def _fill_month(
@@ -189,132 +153,21 @@ def _fill_month(
     home_id: str,
     sensors: Sensors,
     found: Mapping[Period, Mapping[Channel, ChannelSlots]],
+    span: tuple[datetime, datetime],
 ) -> tuple[ChannelReport, ...]:
-    """Write one part."""
-    reports: dict[Channel, ChannelReport] = {}
+    """Write one part; of a channel without any row every slot is missing."""
+    every = slot_range(*span).size
+    reports = {
+        channel: ChannelReport(channel=channel, counts=WriteCounts(), known=0, missing=every)
+        for channel in sensors.channels
+        if channel.is_energy
+    }
     for period, channels in found.items():
         for channel, slots in channels.items():
             counts = _write(store, home_id, channel, slots, period)
             report = _report(channel, slots, counts)
             reports[channel] = _finer(reports.get(channel), report)
     return tuple(reports[channel] for channel in sensors.channels if channel in reports)
-
-
-def statistic_rows(
-    peer: Peer,
-    sensors: Sensors,
-    kinds: Mapping[str, StatisticMeta],
-    span: tuple[datetime, datetime],
-    period: Period,
-    now: datetime,
-) -> Mapping[str, Statistics]:
-    """Rows of all entities, and a day around: gaps and standstills reach over the edges."""
-    wanted = list(sensors.energy_entities)
-    if sensors.soc is not None and sensors.soc in kinds:
-        wanted.append(sensors.soc)
-    return peer.statistics(wanted, span[0] - _AROUND, span[1] + _AROUND, period=period, now=now)
-
-
-def channel_slots(
-    rows: Mapping[str, Statistics],
-    sensors: Sensors,
-    limits: Limits,
-    kinds: Mapping[str, StatisticMeta],
-    *,
-    span: tuple[datetime, datetime],
-    period: Period,
-) -> dict[Channel, ChannelSlots]:
-    """All channels over the slots of ``span``, from statistics of a day around it."""
-    wide = slot_range(span[0] - _AROUND, span[1] + _AROUND)
-    seconds = PERIOD_SECONDS[period]
-    found: dict[Channel, ChannelSlots] = {}
-    for channel, sources in sensors.energy.items():
-        limit = limits.of(channel)
-        parts = [
-            (one.sign, _source_slots(rows[one.entity_id], one, kinds, wide, seconds, limit))
-            for one in sources
-        ]
-        noise = _noise_kwh(rows, sources, seconds)
-        found[channel] = summed(parts, limit_kw=limit, noise_kwh=noise)
-    if sensors.derived_load:
-        noise = _noise_kwh(rows, chain(*sensors.energy.values()), seconds)
-        found[Channel.LOAD_KWH] = derived_load(found, noise_kwh=noise)
-    found = judge_standstill(found, resolution_kwh=_resolution(rows, sensors))
-    inside = np.isin(wide, slot_range(*span))
-    found = {channel: slots.only(inside) for channel, slots in found.items()}
-    if sensors.soc is not None and sensors.soc in rows:
-        found |= _soc_slots(rows[sensors.soc], slot_range(*span), seconds)
-    return found
-
-
-def _source_slots(
-    rows: Statistics,
-    source: Source,
-    kinds: Mapping[str, StatisticMeta],
-    slots: I64,
-    seconds: int,
-    limit_kw: float | None,
-) -> SlotEnergy:
-    """Energy of one entity by slot: a meter's advance, or the mean power of its intervals."""
-    if kinds[source.entity_id].unit_class == "power":
-        mean = known_side(rows, source, seconds)
-        return mean_power_slots(
-            rows.start, mean, seconds, slots, limit_kw=limit_kw, part=source.part
-        )
-    if source.part is not Part.ALL:
-        want = "part: all; positive and negative parts are for power sensors"
-        raise SensorError(source.entity_id, f"is a meter with part {source.part.value}", want)
-    readings = statistics_readings(rows.start, rows.change, seconds)
-    return counter_slots(
-        readings, slots, spacing_seconds=float(seconds), limit_kw=limit_kw, total=True
-    )
-
-
-def known_side(rows: Statistics, source: Source, seconds: int) -> F64:
-    """Mean powers (N,), kW; NaN where one side is wanted of a power that went both ways."""
-    if source.part is Part.ALL:
-        return rows.mean
-    told = side_is_known(rows.mean, rows.low, rows.high, hours=seconds / 3600)
-    return np.where(told, rows.mean, np.nan)
-
-
-def _resolution(rows: Mapping[str, Statistics], sensors: Sensors) -> float:
-    """The coarsest step of the meters behind the load, kWh."""
-    behind = sensors.energy.get(Channel.LOAD_KWH)
-    sources = behind or tuple(one for some in sensors.energy.values() for one in some)
-    return max(resolution_of(_apart(rows[one.entity_id].change)) for one in sources)
-
-
-def _noise_kwh(rows: Mapping[str, Statistics], sources: Iterable[Source], seconds: int) -> float:
-    """What meters that tick at different moments leave undecided of their sum in a slot, kWh."""
-    steps = sum(meter_step_kwh(rows[one.entity_id].change) for one in sources)
-    return steps * min(1.0, SLOT_SECONDS / seconds)
-
-
-def _apart(change_kwh: F64) -> F64:
-    """The different advances of a meter, ascending: no two are closer than its own step."""
-    return np.unique(np.append(change_kwh[~np.isnan(change_kwh)], 0.0))
-
-
-def _soc_slots(rows: Statistics, slots: I64, seconds: int) -> dict[Channel, ChannelSlots]:
-    """State of charge at the starts and the ends of slots, where an interval ends there."""
-    edge, ratio = edge_states(
-        rows.start,
-        rows.mean / _PERCENT,
-        rows.low / _PERCENT,
-        rows.high / _PERCENT,
-        seconds=seconds,
-    )
-    hourly = seconds >= PERIOD_SECONDS["hour"]
-    bits = int(Quality.RESAMPLED | Quality.HOURLY) if hourly else int(Quality.OK)
-    found = {}
-    for channel, shift in ((Channel.SOC_START, 0), (Channel.SOC_END, SLOT_SECONDS)):
-        here = np.isin(edge - shift, slots)
-        start = (edge - shift)[here]
-        found[channel] = ChannelSlots(
-            slot_start=start, values=ratio[here], quality=np.full(start.size, bits)
-        )
-    return found
 
 
 def _write(
@@ -352,7 +205,7 @@ def _finer(coarse: ChannelReport | None, fine: ChannelReport) -> ChannelReport:
         counts=coarse.counts + fine.counts,
         known=max(coarse.known, fine.known),
         missing=min(coarse.missing, fine.missing),
-        unassigned=coarse.unassigned,
+        unassigned=coarse.unassigned or fine.unassigned,
     )
 
 

@@ -29,6 +29,7 @@ from telemetry.store import Store
 SLOT_HOURS = SLOT_SECONDS / 3600
 _PER_HOUR = 4
 _PER_DAY = 96
+_DIGITS = 10  # sums of meters differ beyond them, depending on where they begin
 _LENGTH_BITS = int(Quality.RESAMPLED | Quality.HOURLY)
 _REASONS = (Quality.STUCK, Quality.SPIKE, Quality.SUSPECT, Quality.GAP)
 _JUDGED = int(Quality.STUCK | Quality.SPIKE | Quality.SUSPECT | Quality.GAP)
@@ -131,22 +132,24 @@ def put_slots(
     """Write one channel.
 
     What a rule took out revokes an earlier number of the same origin; what was spread over a gap
-    has the provenance ``spread``, so that anything better replaces it.
+    has the provenance ``spread``, a night's zero ``night``, so that anything better replaces it.
     """
+    night = (found.quality & int(Quality.NIGHT_ZERO)) != 0
     spread = (found.quality & int(Quality.SPREAD)) != 0
     judged = np.isnan(found.values) & ((found.quality & _JUDGED) != 0)
     counts = WriteCounts()
     for which, provenance, revokes in (
         (judged, origin, origin),
-        (~judged & ~spread, origin, None),
+        (~judged & ~spread & ~night, origin, None),
         (~judged & spread, Provenance.SPREAD, None),
+        (night, Provenance.NIGHT, None),
     ):
         if which.any():
             counts += store.put_observations(
                 home_id,
                 channel,
                 found.slot_start[which],
-                found.values[which],
+                np.round(found.values[which], _DIGITS),
                 known_at=known_at[which],
                 provenance=provenance,
                 quality=found.quality[which],

@@ -13,7 +13,6 @@ from datetime import datetime
 import numpy as np
 
 from telemetry.arrays import F64, I64
-from telemetry.backfill import channel_slots, known_side, statistic_kinds, statistic_rows
 from telemetry.channel_slots import ChannelSlots, balance_rest
 from telemetry.channels import Channel, Quality
 from telemetry.homeassistant.types import Peer, StatisticMeta, Statistics
@@ -21,6 +20,12 @@ from telemetry.limits import Limits
 from telemetry.quality.reference import HourlyReference
 from telemetry.sensors import Part, Sensors, Source
 from telemetry.slots import from_epoch, to_epoch
+from telemetry.statistics_slots import (
+    channel_slots,
+    known_side,
+    statistic_kinds,
+    statistic_rows,
+)
 
 _HOUR = 3600
 _PARTS = 4

@@ -31,7 +31,7 @@ from telemetry.channel_slots import (
     typical_kw,
 )
 from telemetry.channels import Channel, Provenance, Quality
-from telemetry.errors import ClockError, SensorError
+from telemetry.errors import ClockError, MissingExtraError, SensorError
 from telemetry.etl import (
     SlotEnergy,
     counter_slots,
@@ -46,9 +46,11 @@ from telemetry.etl_slots import Readings, nothing_known
 from telemetry.homeassistant.types import History, Peer
 from telemetry.homeassistant.units import history_values, numeric
 from telemetry.limits import Limits
+from telemetry.night_pv import night_zeros
 from telemetry.quality.window import meter_step_kwh
 from telemetry.sensors import Part, Sensors, Source
 from telemetry.slots import SLOT_SECONDS, slot_of, slot_range, to_epoch
+from telemetry.statistics_slots import check_percent, want_known
 from telemetry.store import Store
 
 LOOK_BACK = timedelta(hours=2)
@@ -115,9 +117,14 @@ def record(
     wanted = (*sensors.energy_entities, *sensors.state_entities)
     histories = peer.history(wanted, start - _CONTEXT, now)
     _check_any(histories, sensors)
-    notes += _silent(histories)
+    notes += _silent(peer, histories)
     slots = slot_range(slot_of(start - _CONTEXT), end)
     found = _energies(histories, sensors, limits, slots, now)
+    if _has_states(histories, sensors, Channel.PV_KWH):
+        found = _with_nights(found, store.home(home_id).position, notes)
+    if sensors.derived_load:
+        noise = _noise_kwh(histories, chain(*sensors.energy.values()))
+        found[Channel.LOAD_KWH] = derived_load(found, noise_kwh=noise)
     found = judge_standstill(
         found,
         resolution_kwh=_resolution(
@@ -145,15 +152,18 @@ def _since(
     """Start of the first slot to look at, and a note where history may not reach back to."""
     energies = [channel for channel in sensors.channels if channel.is_energy]
     seen = [
-        reading.slot_start
+        reading
         for channel in energies
         if (reading := store.latest(home_id, channel, as_of=end, not_before=end - _MEMORY))
     ]
     if not seen:
         return end - FIRST_RUN, []
-    after = max(seen) + timedelta(seconds=SLOT_SECONDS)
+    newest = max(seen, key=lambda reading: reading.slot_start)
+    after = newest.slot_start + timedelta(seconds=SLOT_SECONDS)
     if after >= end - LONGEST:
         return min(after, end) - LOOK_BACK, []
+    if newest.provenance != Provenance.LIVE:  # a past that was filled: this is the first run
+        return end - FIRST_RUN, []
     note = (
         f"nothing was recorded since {after:%Y-%m-%d %H:%M} UTC: history is read for the last "
         f"{LONGEST.days} days only; for the rest run: "
@@ -170,14 +180,14 @@ def _check_any(histories: Mapping[str, History], sensors: Sensors) -> None:
         raise SensorError(", ".join(meters), "is unknown to Home Assistant", want)
 
 
-def _silent(histories: Mapping[str, History]) -> list[str]:
+def _silent(peer: Peer, histories: Mapping[str, History]) -> list[str]:
     """One note for each entity without a usable state."""
     notes = []
+    absent = any(not history.states for history in histories.values())
+    known = tuple(peer.states()) if absent else ()
     for entity, history in sorted(histories.items()):
         if not history.states:
-            notes.append(
-                f"{entity} is unknown to Home Assistant: renamed or removed? correct input_sensors"
-            )
+            notes.append(f"{entity} is unknown to Home Assistant, want {want_known(entity, known)}")
         elif all(state in ("unavailable", "unknown", "") for state in history.states):
             notes.append(f"{entity} is {history.states[-1] or 'removed'}: its slots are missing")
     return notes
@@ -190,7 +200,7 @@ def _energies(
     slots: I64,
     now: datetime,
 ) -> dict[Channel, ChannelSlots]:
-    """All energy channels over the slots."""
+    """All measured energy channels over the slots."""
     until = now.timestamp()
     found: dict[Channel, ChannelSlots] = {}
     for channel, sources in sensors.energy.items():
@@ -201,10 +211,23 @@ def _energies(
         ]
         noise = _noise_kwh(histories, sources)
         found[channel] = summed(parts, limit_kw=limit, noise_kwh=noise)
-    if sensors.derived_load:
-        noise = _noise_kwh(histories, chain(*sensors.energy.values()))
-        found[Channel.LOAD_KWH] = derived_load(found, noise_kwh=noise)
     return found
+
+
+def _has_states(histories: Mapping[str, History], sensors: Sensors, channel: Channel) -> bool:
+    """Whether Home Assistant knows a source of a channel, available or not."""
+    return any(histories[one.entity_id].states for one in sensors.energy.get(channel, ()))
+
+
+def _with_nights(
+    found: dict[Channel, ChannelSlots], position: tuple[float, float] | None, notes: list[str]
+) -> dict[Channel, ChannelSlots]:
+    """Zero PV of an inverter that sleeps; a missing package is told and costs nothing else."""
+    try:
+        return night_zeros(found, position)
+    except MissingExtraError as err:
+        notes.append(str(err))
+        return found
 
 
 def _source_slots(
@@ -280,7 +303,10 @@ def _states(
     """State of charge at both ends of the slots, shares of time for switches."""
     until, found = now.timestamp(), {}
     if sensors.soc is not None:
-        at, percent, _ = history_values(histories[sensors.soc])
+        history = histories[sensors.soc]
+        at, percent, _ = history_values(history)
+        if not np.isnan(percent).all():
+            check_percent(sensors.soc, next((unit for unit in history.units if unit), None))
         edges = np.append(slots, slots[-1] + SLOT_SECONDS)
         ratio = state_at_edges(at, percent / _PERCENT, edges, until=until)
         found[Channel.SOC_START] = _plain(slots, ratio[:-1])
@@ -338,4 +364,10 @@ def _put(
         known=kept.values.size - missing,
         missing=missing,
         unassigned=kept.unassigned,
+        newest=_newest(kept),
     )
+
+
+def _newest(found: ChannelSlots) -> float | None:
+    """Value of the last slot; None where it is missing."""
+    return None if not found.values.size or np.isnan(found.values[-1]) else float(found.values[-1])

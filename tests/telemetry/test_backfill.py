@@ -266,8 +266,38 @@ def test_soc_from_hourly_means(store: Store) -> None:
     assert seen.values[1].tolist() == [nan, nan, nan, pytest.approx(0.5)]
 
 
+def test_the_first_hour_of_a_power_is_not_trusted(store: Store) -> None:
+    # Home Assistant may have seen five minutes of it.
+    grid: list[float | None] = [1.0] * 48
+    grid[24 + 3] = None
+    sensors = Sensors(energy={Channel.IMPORT_KWH: of("sensor.grid")})
+    peer = FakePeer(now=NOW, hours={"sensor.grid": rows(grid)}, units={"sensor.grid": "kW"})
+    report = fill(store, peer, sensors)
+    found = hourly(store, Channel.IMPORT_KWH)
+    assert np.flatnonzero(np.isnan(found)).tolist() == [3, 4]
+    assert report.notes == ()
+
+
+def test_what_has_no_rows_in_these_days_is_told_and_counted(store: Store) -> None:
+    peer = FakePeer(now=NOW, hours={LOAD: rows(DAY * 2), PV: [(NOW - 5 * HOUR, 0.1)]})
+    report = fill(store, peer)
+    assert report.notes == (f"{PV}: Home Assistant has nothing of these days",)
+    assert [(one.known, one.missing) for one in report.channels] == [(96, 0), (0, 96)]
+
+
+def test_a_state_of_charge_in_watts_is_refused(store: Store) -> None:
+    sensors = Sensors(energy={Channel.LOAD_KWH: of(LOAD)}, soc="sensor.grid")
+    peer = FakePeer(
+        now=NOW,
+        hours={LOAD: rows(DAY), "sensor.grid": rows(DAY)},
+        units={"sensor.grid": "kW"},
+    )
+    with pytest.raises(SensorError, match="is in kW, want the state of charge in percent"):
+        fill(store, peer, sensors)
+
+
 @pytest.mark.parametrize(
-    ("unit", "match"), [("%", "is in %, want an energy"), ("kWh", "has no statistics")]
+    ("unit", "match"), [("%", "is in %, want an energy"), ("kWh", "is unknown to Home Assistant")]
 )
 def test_an_entity_that_cannot_measure_energy(store: Store, unit: str, match: str) -> None:
     hours = {} if unit == "kWh" else {LOAD: rows(DAY), PV: rows(DAY)}

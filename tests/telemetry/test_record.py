@@ -183,7 +183,8 @@ def test_a_sensor_that_vanishes_is_told_and_the_others_are_recorded(store: Store
     report = record(store, peer, "villa", sensors, LIMITS, now=START + LATE)
     assert report.notes == (
         "sensor.dead is unavailable: its slots are missing",
-        "sensor.gone is unknown to Home Assistant: renamed or removed? correct input_sensors",
+        "sensor.gone is unknown to Home Assistant, want an entity that it has; "
+        "was it renamed? Correct input_sensors",
     )
     channels = ["load_kwh", "pv_kwh", "ev_kwh"]
     seen = store.observations("villa", channels, START - HOUR, START)
@@ -308,6 +309,24 @@ def test_zeros_of_a_restart_that_took_long_are_taken_back(store: Store) -> None:
         span = (START - HOUR, START + 4 * HOUR)
         assert loads(store, *span) == pytest.approx(loads(late, *span), nan_ok=True)
         assert np.isnan(loads(store, START, START + 90 * MINUTE)).all()
+
+
+def test_a_state_of_charge_in_watts_is_refused(store: Store) -> None:
+    sensors = Sensors(energy={Channel.LOAD_KWH: (Source(entity_id=LOAD),)}, soc="sensor.grid")
+    live = {LOAD: meter(0.01, 240), "sensor.grid": [(START - HOUR, "428")]}
+    peer = FakePeer(now=START + LATE, live=live, units={"sensor.grid": "W"})
+    with pytest.raises(SensorError, match=r"is in W, want the state of charge in percent \(%\)"):
+        record(store, peer, "villa", sensors, LIMITS, now=START + LATE)
+
+
+def test_a_past_that_was_backfilled_is_no_pause_of_the_recorder(store: Store) -> None:
+    slots = np.array([int((START - timedelta(days=30)).timestamp())])
+    store.put_observations(
+        "villa", "load_kwh", slots, np.ones(1), known_at=START, provenance="statistics_hourly"
+    )
+    peer = FakePeer(now=START + LATE, live={LOAD: meter(0.01, 240)})
+    report = record(store, peer, "villa", WIRED, LIMITS, now=START + LATE)
+    assert (report.start, report.notes) == (START - timedelta(days=1), ())
 
 
 def test_a_signed_power_serves_both_directions(store: Store) -> None:
