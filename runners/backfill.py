@@ -16,12 +16,14 @@ from runners.config import Config, load_config
 from runners.errors import EX_DATAERR, ConfigError, Problem
 from runners.output import console, write_json
 from runners.peer import open_peer
-from runners.slot_report import channel_table, unassigned_lines
+from runners.slot_report import COLUMNS, channel_table, unassigned_lines
 from telemetry.backfill import BackfillReport, backfill
 from telemetry.slots import local_day, slot_of, to_epoch, zone_info
 from telemetry.store import Store
 
 __all__ = ["local_span", "run_backfill"]
+
+_EX_USAGE = 2
 
 
 def run_backfill(
@@ -46,6 +48,7 @@ def run_backfill(
     report = _filled(config, chosen, start, end, now)
     last = (end - timedelta(seconds=1)).astimezone(zone_info(config.home_config(chosen).zone))
     out.print(channel_table(f"{chosen}: {start_date} to {last:%Y-%m-%d}", report.channels))
+    out.print(COLUMNS, style="dim", soft_wrap=True)
     for line in unassigned_lines(report.channels):
         out.print(line, soft_wrap=True)
     for note in report.notes:
@@ -62,15 +65,15 @@ def local_span(
     Raises:
         ConfigError: the days lie in the future, or the last before the first.
     """
+    if last is not None and last < first:
+        message = f"{first} lies after the last day, {last}; give an earlier one"
+        raise ConfigError("--start-date", [Problem("", "", message)], exit_code=_EX_USAGE)
     zone = config.home_config(home_id).zone
     start = local_day(first, zone)[0]
     end = local_day(last, zone)[1] if last is not None else now
     end = min(end, slot_of(now))
     if end <= start:
-        message = (
-            f"no slot has ended between {first} and {last or 'now'}; give a --start-date in the "
-            "past and an --end-date not before it"
-        )
+        message = f"no slot has ended since {first}; give a --start-date in the past"
         raise ConfigError("--start-date", [Problem("", "", message)], exit_code=EX_DATAERR)
     return start, end
 

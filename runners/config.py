@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, PrivateAttr, ValidationError
 
 from runners import config_load as check
-from runners import config_parts
+from runners import config_parts, config_problems
 from runners.config_base import Strict
 from runners.config_models import (
     CurrencyCode,
@@ -94,7 +94,9 @@ class Config(Strict):
             ConfigError: there is no such home; the message lists those there are.
         """
         if home_id not in self.homes:
-            message = f"no such home, known: {self._known()}; {self._near(home_id)}"
+            near = self._near(home_id)
+            hint = f"; {near}" if near.startswith("did") else ""
+            message = f"no such home, known: {self._known()}{hint}"
             raise ConfigError(str(self._path), [Problem("homes", shown(home_id), message)])
         return self.homes[home_id]
 
@@ -211,7 +213,7 @@ class Config(Strict):
         return ", ".join(self.homes)
 
     def _near(self, home_id: str) -> str:
-        return check.did_you_mean(home_id, tuple(self.homes))
+        return config_problems.did_you_mean(home_id, tuple(self.homes))
 
     @contextmanager
     def _blaming(
@@ -239,7 +241,7 @@ def load_config(path: str | Path) -> Config:
     try:
         config = Config.model_validate(raw)
     except ValidationError as err:
-        problems = check.validation_problems(err, Config, raw) + problems
+        problems = config_problems.validation_problems(err, Config, raw) + problems
     if config is None or problems:
         raise ConfigError(str(path), problems)
     config._path = path  # noqa: SLF001 - the loader is the constructor

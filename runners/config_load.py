@@ -1,20 +1,17 @@
-"""Checks of what ``config.yaml`` says, and the lines that tell a person what to mend.
+"""Checks of what ``config.yaml`` says.
 
 A check returns the value as it is used, or refuses it by ``refuse`` with what to write instead.
 ``cross_checks`` compares keys with each other on the raw mapping, so that it speaks up even where
-another key is wrong. ``validation_problems`` turns what pydantic found into problems.
+another key is wrong.
 """
 
-import difflib
 import re
-import typing
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import SecretStr
 from pydantic_core import PydanticCustomError
 
 from runners.errors import Problem, shown
@@ -33,8 +30,6 @@ _PRICE_PARTS = (
 )
 _HOME_PRICES = ("wear_cost_per_kwh", "export_margin_per_kwh", "recovery_price_per_kwh")
 _HOST = re.compile(r"[\w.:-]+")
-_STORE_URL = ("store", "url")
-_TOKEN = ("home_assistant", "token")
 _MAX_PORT = 65_535
 _MAX_SHIFT_DAYS = 182 * 400
 _URL_FIX = (
@@ -359,126 +354,3 @@ def _inside(value: float, bounds: tuple[float, float]) -> bool:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def validation_problems(
-    err: ValidationError, model: type[BaseModel], raw: dict[str, Any]
-) -> list[Problem]:
-    """Return one problem for each fault pydantic found."""
-    return [_problem(dict(found), model, raw) for found in err.errors(include_url=False)]
-
-
-def _problem(found: dict[str, Any], model: type[BaseModel], raw: dict[str, Any]) -> Problem:
-    """Translate one pydantic error."""
-    path = _written_path(found["loc"], raw)
-    key, given = ".".join(str(part) for part in path if part != "[key]"), found.get("input")
-    owner = _model_at(model, found["loc"][:-1])
-    if isinstance(given, SecretStr) and not (
-        _is_secret(found["loc"]) and found["type"] == "refused"
-    ):
-        message = "a secret is allowed in store.url and token alone; write the value itself"
-        return Problem(key, "(secret)", message)
-    kind = found["type"]
-    if kind == "extra_forbidden":
-        known = tuple(owner.model_fields) if owner else ()
-        return Problem(key, "", f"unknown key; {did_you_mean(str(path[-1]), known)}")
-    help_text = _description(owner, found["loc"])
-    if kind == "missing":
-        return Problem(key, "", f"missing; add {help_text or 'it'}")
-    hidden = isinstance(given, dict | BaseModel) or _is_secret(found["loc"])
-    value = "" if hidden else shown(given)
-    return Problem(key, value, _message(found, given, help_text))
-
-
-def _is_secret(loc: tuple[int | str, ...]) -> bool:
-    """Return whether a key holds a secret, however it was written."""
-    return loc == _STORE_URL or loc[-2:] == _TOKEN
-
-
-def _message(found: dict[str, Any], given: object, help_text: str) -> str:
-    """Say what is wrong with a value, and what would be right."""
-    kind, context = found["type"], found.get("ctx", {})
-    if kind == "refused":
-        return str(found["msg"])
-    if found["loc"][-1] == "[key]":
-        return "a key here is text of 1 to 64 characters (EUR for a currency); put quotes around it"
-    fault = f"{found['msg'][:1].lower()}{found['msg'][1:]}"
-    for name, words in (("ge", "at least"), ("gt", "more than"), ("le", "at most")):
-        if name in context:
-            fault = f"must be {words} {context[name]:g}"
-    want = f"want {help_text}" if help_text else "correct it"
-    return f"{_wrong_type(kind, given) or fault}; {want}"
-
-
-def _wrong_type(kind: str, given: object) -> str:
-    """Say what is wrong where something else than wanted was written."""
-    if given is None:
-        return "nothing is written here; remove the key, or write a value"
-    if isinstance(given, bool):
-        return "YAML reads yes, no, on, off and true as truth values; put quotes around a text"
-    if kind in {"model_type", "dict_type"}:
-        return "is no section; write `key: value` lines under this key"
-    if kind == "list_type":
-        return "is no list; write lines that begin with `- ` under this key"
-    if kind in {"float_type", "int_type"} and isinstance(given, str):
-        plain = given.replace(",", ".").split(" ")[0]
-        number = re.fullmatch(r"[+-]?\d+(\.\d*)?", plain)
-        return f"is no number; write {plain if number else 'a number, without unit or quotes'}"
-    return ""
-
-
-def did_you_mean(got: str, known: tuple[str, ...]) -> str:
-    """Return the fix for an unknown name: the nearest one, or all there are."""
-    near = difflib.get_close_matches(got, known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-
-
-def _written_path(loc: tuple[int | str, ...], raw: object) -> list[int | str]:
-    """Return the part of ``loc`` that the file really has; the rest is how it was normalised."""
-    path: list[int | str] = []
-    for part in loc:
-        if not isinstance(raw, dict | list):
-            break
-        if isinstance(part, int) and isinstance(raw, dict) and part not in raw:
-            continue  # one mapping, taken as a list of one
-        path.append(part)
-        try:
-            raw = raw[part]  # type: ignore[call-overload,index,unused-ignore]
-        except (KeyError, IndexError, TypeError):
-            break
-    return path
-
-
-def _model_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """Return the model that reads the mapping at ``loc``."""
-    found: type[BaseModel] | None = model
-    for part in loc:
-        if found is None:
-            return None
-        field = found.model_fields.get(str(part))
-        if field is not None:
-            found = _model_in(field.annotation)
-    return found
-
-
-def _model_in(annotation: object) -> type[BaseModel] | None:
-    """Return the first model inside an annotation such as ``list[Plane] | None``."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    inner = (_model_in(part) for part in typing.get_args(annotation))
-    return next((model for model in inner if model is not None), None)
-
-
-def _description(owner: type[BaseModel] | None, loc: tuple[int | str, ...]) -> str:
-    """Return what the field at ``loc`` wants, in the words of its description."""
-    field = owner.model_fields.get(str(loc[-1])) if owner and loc else None
-    return (field.description or _words(field.annotation)) if field else ""
-
-
-def _words(annotation: object) -> str:
-    """Return the description inside an annotation such as ``CurrencyCode | None``."""
-    for part in typing.get_args(annotation):
-        words = part.description if isinstance(part, FieldInfo) else _words(part)
-        if words:
-            return words
-    return ""

@@ -14,6 +14,7 @@ Nothing here is a unit: each entity tells its own.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ __all__ = ["DERIVED", "HomeAssistantConfig", "InputSensorsConfig", "SourceConfig
 DERIVED = "derived"
 _ENTITY = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+")
 _LEAST_TOKEN = 20
+_SWITCHES = ("input_boolean", "binary_sensor", "switch", "schedule", "calendar", "group")
 
 
 def _url(value: str) -> str:
@@ -70,6 +72,17 @@ def _entity(value: str) -> str:
             "sensor.inverter_total_load"
         )
     return value
+
+
+def _of(*domains: str, want: str) -> Callable[[str], str]:
+    """Return a check that an entity is of one of the domains."""
+
+    def checked(value: str) -> str:
+        if value.partition(".")[0] not in domains:
+            raise check.refuse(f"is not {want}; name an entity of {' or '.join(domains)}")
+        return value
+
+    return checked
 
 
 def _no_derived(value: list[SourceConfig]) -> list[SourceConfig]:
@@ -126,6 +139,10 @@ class SourceConfig(Strict):
 _HELP = "an entity, `-entity`, {entity, sign, part}, or a list of them to be summed"
 _Parsed = Annotated[list[SourceConfig], Before(_sources), Field(min_length=1, description=_HELP)]
 Summed = Annotated[_Parsed, After(_no_derived)]
+_PERCENT = After(_of("sensor", "input_number", "number", want="measured in percent"))
+_ON_OR_OFF = After(_of(*_SWITCHES, want="on or off"))
+# Of other entities no state is called armed: they would count as never armed.
+_ARMED = After(_of("alarm_control_panel", want="armed or disarmed"))
 
 
 class InputSensorsConfig(Strict):
@@ -139,6 +156,6 @@ class InputSensorsConfig(Strict):
     total_battery_discharge: Summed | None = None
     ev_consumption: Summed | None = None
     water_heater_consumption: Summed | None = None
-    battery_soc: Annotated[EntityId, Field(description="an entity in percent")] | None = None
-    vacation_mode: EntityId | None = None
-    alarm_state: EntityId | None = None
+    battery_soc: Annotated[EntityId, _PERCENT] | None = None
+    vacation_mode: Annotated[EntityId, _ON_OR_OFF] | None = None
+    alarm_state: Annotated[EntityId, _ARMED] | None = None

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from runners.config import Config, load_config
-from runners.errors import EX_DATAERR, EX_NOINPUT
+from runners.errors import EX_DATAERR, EX_NOINPUT, ConfigError, Problem
 from runners.output import console, write_json
 from telemetry.csv_import import import_file
 from telemetry.csv_report import ImportReport
@@ -28,6 +28,7 @@ from telemetry.store import Store
 
 __all__ = ["run_import"]
 
+_EX_USAGE = 2
 _ADD_HOME = (
     "home {home} is in no `homes:` of {config}; its data are imported, to plan it add there:\n"
     "  {home}: {{zone: ..., latitude: ..., longitude: ..., area: ..., battery: ..., grid: ..., "
@@ -65,13 +66,16 @@ def run_import(
         0; 65 if a file was refused or all its rows were; 66 if one is not there.
 
     Raises:
-        ConfigError: the configuration, or a report that cannot be written.
+        ConfigError: the configuration, a CSV file with ``home_id``, or a report that cannot be
+            written.
         TelemetryError: the store cannot be opened or written.
     """
     config = load_config(config_path)
     for named in (weather_home, home_id):
         if named is not None:
             config.home_config(named)
+    if home_id is not None:
+        _check_databases(files)
     reports: list[ImportReport] = []
     refused: list[_Refused] = []
     try:
@@ -84,6 +88,15 @@ def run_import(
     codes = [one.exit_code for one in refused]
     codes += [EX_DATAERR for report in reports if _nothing_usable(report)]
     return max(codes, default=0)
+
+
+def _check_databases(files: Sequence[Path]) -> None:
+    """Refuse a home for CSV files: they name their own."""
+    message = "is no database; a CSV file names its homes itself: import it without --home"
+    others = [path for path in files if path.exists() and not is_database(path)]
+    if others:
+        problems = [Problem(str(path), "", message) for path in others]
+        raise ConfigError("--home", problems, exit_code=_EX_USAGE)
 
 
 def _nothing_usable(report: ImportReport) -> bool:

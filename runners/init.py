@@ -10,7 +10,8 @@ __all__ = ["run_init", "template", "write_config"]
 _TEMPLATE = "templates/config.yaml"
 _NEXT = """wrote {path}: the demo home; change what differs in yours
   passwords: put `name: value` lines in {secrets} and write `!secret name`
-  next:      darkstar import FILE..., then darkstar plan (or darkstar demo)"""
+  next:      connect Home Assistant (docs/telemetry.md), then darkstar record; or without one
+             darkstar import FILE...; then darkstar plan (or darkstar demo)"""
 
 
 def run_init(path: Path, *, force: bool) -> str:

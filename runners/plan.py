@@ -189,6 +189,8 @@ def _start_state(
             f"no state of charge was recorded in the {minutes:g} minutes before "
             f"{moment:%Y-%m-%d %H:%M}Z; give --soc-kwh or --soc-percent"
         )
+        if config.home_config(home_id).home_assistant is not None:
+            message += ", or run darkstar record (of the past: darkstar backfill)"
         raise ConfigError(home_id, [Problem("", "", message)], exit_code=EX_DATAERR)
     end = found.slot_start + timedelta(seconds=SLOT_SECONDS)
     return StartState(

@@ -41,6 +41,7 @@ __all__ = ["Market", "open_provider", "run_prices"]
 
 POLL_SECONDS = 300.0
 _NAP_SECONDS = 900.0
+_NOT_PUBLISHED = "not published"
 _OPENS, _CLOSES = (12, 45), (23, 45)
 _TIMEOUT_SECONDS = 30.0
 
@@ -58,7 +59,7 @@ class DayReport:
     """What the store has of one delivery day now.
 
     Attributes:
-        state: ``complete``, ``partial``, ``preliminary`` or ``not published``.
+        state: ``complete``, ``partial``, ``preliminary``, ``not published`` or ``not reached``.
         known: quarters with a final price.
         slots: quarters of the day.
     """
@@ -215,14 +216,17 @@ def _round(
     with Store.open(config.store_url, system_id=config.system.system_id) as store:
         for market in markets:
             wanted = [d.day for d in stored(store, provider, market, days) if not d.complete]
+            answered = set(days) - set(wanted)
             try:
                 for page in reversed(pages(wanted, provider.page_days)):  # today is urgent
                     notes |= dict.fromkeys(fetch_page(store, provider, market, page, now))
+                    answered.update(page)
             except (PeerError, SeriesError) as err:
                 errors.append(err)
                 if isinstance(err, SeriesError):
                     refused.add(market.area)
-            reports += [_report(market, d) for d in stored(store, provider, market, days)]
+            found = stored(store, provider, market, days)
+            reports += [_report(market, d, answered=d.day in answered) for d in found]
     return _Round(
         days=tuple(reports),
         errors=tuple(errors),
@@ -270,12 +274,13 @@ def fetch_page(
     return list(dict.fromkeys(day.note for day in found if day.note))
 
 
-def _report(market: Market, day: StoredDay) -> DayReport:
+def _report(market: Market, day: StoredDay, *, answered: bool) -> DayReport:
+    state = state_of(day)
     return DayReport(
         area=market.area,
         currency=market.currency,
         day=day.day,
-        state=state_of(day),
+        state=state if answered or state != _NOT_PUBLISHED else "not reached",
         known=day.known,
         slots=day.slots,
         issued_at=day.issued_at,
@@ -288,7 +293,7 @@ def state_of(day: StoredDay) -> str:
         return "complete"
     if day.early:
         return "preliminary"
-    return "partial" if day.known else "not published"
+    return "partial" if day.known else _NOT_PUBLISHED
 
 
 def _table(days: Sequence[DayReport]) -> Table:

@@ -6,16 +6,19 @@ the next. Of two runs at once the second leaves, with a word and exit code 0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
 from runners.config import Config, load_config
+from runners.errors import ConfigError
 from runners.lock import only_one
 from runners.output import console, write_json
 from runners.peer import open_peer
-from runners.slot_report import channel_table
+from runners.slot_report import COLUMNS, channel_table
+from telemetry.errors import TelemetryError
 from telemetry.record import RecordReport, record
 from telemetry.store import Store
 
@@ -29,6 +32,9 @@ def run_record(
 ) -> None:
     """Record and report; homes without ``home_assistant`` are left out unless named.
 
+    A home that fails does not keep the others from being recorded; the first failure is raised
+    at the end.
+
     Raises:
         ConfigError: no home has a Home Assistant, or its wiring cannot be.
         TelemetryError: Home Assistant or the store failed; what was recorded before stays.
@@ -40,11 +46,17 @@ def run_record(
         if not alone:
             out.print("another recorder is at work here: left it to that one")
             return
-        reports = {one: _record_home(config, one) for one in homes}
+        found = {one: _tried(config, one) for one in homes}
+    reports = {one: it for one, it in found.items() if isinstance(it, RecordReport)}
+    failures = {one: it for one, it in found.items() if isinstance(it, Exception)}
     for one, report in reports.items():
         _print(out, one, report)
+    if reports:
+        out.print(COLUMNS, style="dim", soft_wrap=True)
     if json_path is not None:
-        write_json(json_path, reports)
+        errors = {one: {"error": str(err)} for one, err in failures.items()}
+        write_json(json_path, {**reports, **errors})
+    _raise_first(failures, alone=len(homes) == 1)
 
 
 def _homes(config: Config, home_id: str | None) -> list[str]:
@@ -66,6 +78,26 @@ def _record_home(config: Config, home_id: str) -> RecordReport:
     ):
         store.put_home(config.home(home_id))
         return record(store, peer, home_id, sensors, limits, now=datetime.now(UTC))
+
+
+def _tried(config: Config, home_id: str) -> RecordReport | ConfigError | TelemetryError:
+    try:
+        return _record_home(config, home_id)
+    except (ConfigError, TelemetryError) as err:
+        return err
+
+
+def _raise_first(failures: Mapping[str, ConfigError | TelemetryError], *, alone: bool) -> None:
+    """Tell the later failures and raise the first: the command line tells it and exits with it."""
+    if not failures:
+        return
+    (first, cause), *later = failures.items()
+    errors = Console(stderr=True, highlight=False, markup=False)
+    for home_id, err in later:
+        errors.print(f"{home_id}: not recorded: {err}", style="red", soft_wrap=True)
+    if not alone:
+        errors.print(f"{first}: not recorded:", style="red", soft_wrap=True)
+    raise cause
 
 
 def _print(out: Console, home_id: str, report: RecordReport) -> None:

@@ -16,6 +16,8 @@ a mapping is refused, with both lines. The reader is libyaml's where it is there
 
 import os
 import re
+import stat
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -182,13 +184,22 @@ def read_config_yaml(path: Path) -> dict[str, Any]:
     """
     text = _read_text(path, "run `darkstar init` to write one, or name yours with --config")
     beside = path.parent / SECRETS_FILE
-    stored = _stored(beside, _read_text(beside, "check its rights")) if beside.exists() else {}
+    stored: dict[str, str] = {}
+    if beside.exists():
+        stored = _stored(beside, _read_text(beside, "check its rights"))
+        _warn_if_open(beside)
     secrets = Secrets(stored=stored, environment=os.environ)
     raw = _mapping(path, text, secrets)
     if not raw:
         message = "the file is empty; run `darkstar init --force` to write one that works"
         raise ConfigError(str(path), [Problem("", "", message)])
     return raw
+
+
+def _warn_if_open(path: Path) -> None:
+    """Warn on stderr of secrets that are not their owner's alone; rights as POSIX has them."""
+    if os.name == "posix" and path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        sys.stderr.write(f"{path} can be read by others; run: chmod 600 {path}\n")
 
 
 def _read_text(path: Path, hint: str) -> str:

@@ -11,7 +11,13 @@ from rich.table import Table
 from telemetry.backfill import ChannelReport
 from telemetry.channels import Quality
 
-__all__ = ["channel_table", "unassigned_lines"]
+__all__ = ["COLUMNS", "channel_table", "unassigned_lines"]
+
+COLUMNS = (
+    "new, changed, unchanged: rows written or as they were; kept: better values stayed; "
+    "newest: the last slot"
+)
+"""What the columns of ``channel_table`` are."""
 
 _MOST_LINES = 20
 _LEAST_KWH = 5e-3
@@ -24,20 +30,28 @@ _WHY = {
 
 
 def channel_table(title: str, channels: Sequence[ChannelReport]) -> Table:
-    """Return one row per channel: slots with a number, without one, and what was written."""
+    """Return one row per channel: slots with a number, without one, what was written, the last."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.title, table.title_justify = title, "left"
     table.add_column("channel", no_wrap=True)
-    for name in ("known", "missing", "new", "changed", "unchanged", "kept"):
+    for name in ("known", "missing", "new", "changed", "unchanged", "kept", "newest"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in channels:
         counts = one.counts
         numbers = (one.known, one.missing, counts.inserted, counts.updated)
         cells = [str(n) for n in (*numbers, counts.unchanged, counts.kept)]
-        table.add_row(one.channel.value, *cells)
+        table.add_row(one.channel.value, *cells, _newest(one))
     if not channels:
-        table.add_row("nothing to read", *[""] * 6)
+        table.add_row("nothing to read", *[""] * 7)
     return table
+
+
+def _newest(one: ChannelReport) -> str:
+    """The value of the last slot: energy in kWh, ratios as percent."""
+    if one.newest is None:
+        return "missing"
+    energy = one.channel.value.endswith("_kwh")
+    return f"{one.newest:.2f} kWh" if energy else f"{100.0 * one.newest:.0f} %"
 
 
 def unassigned_lines(channels: Sequence[ChannelReport]) -> list[str]:

@@ -193,6 +193,7 @@ def _report(channel: Channel, found: ChannelSlots, counts: WriteCounts) -> Chann
         known=found.values.size - missing,
         missing=missing,
         unassigned=found.unassigned,
+        newest=found.newest,
     )
 
 
@@ -206,6 +207,7 @@ def _finer(coarse: ChannelReport | None, fine: ChannelReport) -> ChannelReport:
         known=max(coarse.known, fine.known),
         missing=min(coarse.missing, fine.missing),
         unassigned=coarse.unassigned or fine.unassigned,
+        newest=coarse.newest if fine.newest is None else fine.newest,
     )
 
 
@@ -223,6 +225,7 @@ def _joined(parts: list[tuple[ChannelReport, ...]]) -> tuple[ChannelReport, ...]
                 known=had.known + report.known,
                 missing=had.missing + report.missing,
                 unassigned=had.unassigned + report.unassigned,
+                newest=report.newest,
             )
         )
     return tuple(found[channel] for channel in Channel if channel in found)

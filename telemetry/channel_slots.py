@@ -78,6 +78,12 @@ class ChannelSlots:
         )
 
     @property
+    def newest(self) -> float | None:
+        """Value of the last slot; None where it is missing."""
+        last = self.values[-1] if self.values.size else np.nan
+        return None if np.isnan(last) else float(last)
+
+    @property
     def unassigned(self) -> tuple[Unassigned, ...]:
         """What the meters counted and no slot got, neighbours of one reason together."""
         lost, start = self._lost(), self.slot_start

@@ -158,7 +158,7 @@ class UnknownHomeError(StoreError, LookupError):
         Exception.__init__(
             self,
             f"no home {home_id!r} in the store, want one of: {listed}; "
-            "import data of it first (darkstar import FILE)",
+            "bring its data first (darkstar record or backfill, or darkstar import FILE)",
         )
 
 

@@ -364,10 +364,5 @@ def _put(
         known=kept.values.size - missing,
         missing=missing,
         unassigned=kept.unassigned,
-        newest=_newest(kept),
+        newest=kept.newest,
     )
-
-
-def _newest(found: ChannelSlots) -> float | None:
-    """Value of the last slot; None where it is missing."""
-    return None if not found.values.size or np.isnan(found.values[-1]) else float(found.values[-1])

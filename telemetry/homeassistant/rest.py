@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from telemetry.errors import MissingExtraError
 from telemetry.homeassistant.address import Address
-from telemetry.homeassistant.http_status import refuse_status
+from telemetry.homeassistant.http_status import refuse_status, refuse_stranger
 from telemetry.homeassistant.retry import GarbledError, LostError
 from telemetry.homeassistant.tls import refuse_tls, tls_error
 
@@ -39,6 +39,7 @@ class Rest:
             LostError: no connection, a cut one, or no answer in time.
             GarbledError: the answer cannot be used.
             PeerAuthError: the token was refused.
+            PeerUnreachableError: it is no Home Assistant.
         """
         client = self._opened()
         import httpx  # noqa: PLC0415
@@ -52,7 +53,9 @@ class Rest:
         if response.status_code == HTTPStatus.BAD_REQUEST:
             raise GarbledError(f"it refused the question: {response.text[:200]}")
         if response.status_code != HTTPStatus.OK:
-            refuse_status(self._address, response.status_code)
+            refuse_status(self._address, response.status_code, response.text)
+        if "html" in response.headers.get("Content-Type", ""):
+            refuse_stranger(self._address, "a web page")
         return parse(response)
 
     def close(self) -> None:

@@ -24,6 +24,7 @@ from telemetry.homeassistant.retry import GarbledError, LostError
 from telemetry.homeassistant.tls import refuse_tls
 
 if TYPE_CHECKING:
+    from websockets.http11 import Response
     from websockets.sync.client import ClientConnection
 
 _T = TypeVar("_T")
@@ -116,8 +117,9 @@ class Socket:
         except ssl.SSLError as err:
             refuse_tls(self._address, err)
         except (OSError, EOFError, ValueError, WebSocketException) as err:
-            if (status := _status(err)) is not None:
-                refuse_status(self._address, status)
+            if (response := _response(err)) is not None:
+                body = bytes(response.body or b"").decode(errors="replace")
+                refuse_status(self._address, response.status_code, body)
             raise LostError(f"no connection ({_said(err)})") from err
 
     def _dialled(self) -> socket.socket:
@@ -199,13 +201,13 @@ class Socket:
         return message
 
 
-def _status(err: BaseException | None) -> int | None:
-    """Find the HTTP status behind an error: of a redirect the library tells only what it lacks."""
+def _response(err: BaseException | None) -> Response | None:
+    """Find the answer behind an error: of a redirect the library tells only what it lacks."""
     from websockets.exceptions import InvalidStatus  # noqa: PLC0415
 
     while err is not None and not isinstance(err, InvalidStatus):
         err = err.__cause__ or err.__context__
-    return None if err is None else err.response.status_code
+    return None if err is None else err.response
 
 
 def _state(config: Json) -> str:

@@ -140,8 +140,7 @@ async def _request(
     except _RefusedError as err:
         raise _refused(day, str(err), now) from err
     except (_BusyError, ClientError, TimeoutError, OSError) as err:
-        reason = f"no answer for {day} ({type(err).__name__}: {err})"
-        raise PeerUnreachableError(PEER, reason, CURE_LATER) from err
+        raise _no_answer(day, err) from err
     except (pool.NordPoolError, KeyError, TypeError, ValueError, AttributeError) as err:
         reason = f"the reply for {day} has another shape ({type(err).__name__}: {err})"
         raise unusable(PEER, reason) from err
@@ -189,6 +188,15 @@ async def _look_at(reply: ClientResponse) -> None:
         raise unusable(PEER, f"its reply is no JSON ({err})") from err
     if not isinstance(found, dict) or "multiAreaEntries" not in found:
         raise unusable(PEER, "its reply has no multiAreaEntries")
+
+
+def _no_answer(day: date, err: Exception) -> PeerUnreachableError:
+    from aiohttp import ClientConnectorDNSError  # noqa: PLC0415 - comes with pynordpool
+
+    if isinstance(err, ClientConnectorDNSError):
+        return PeerUnreachableError(PEER, f"no such host: {err.host}", "is this machine online?")
+    reason = f"no answer for {day} ({type(err).__name__}: {err})"
+    return PeerUnreachableError(PEER, reason, CURE_LATER)
 
 
 def _refused(day: date, status: str, now: datetime) -> PeerAuthError:

@@ -38,6 +38,19 @@ def test_from_secrets_yaml(tmp_path: Path, url: str, want: str) -> None:
     assert load_config(config_with(tmp_path, url, secrets)).store_url == want
 
 
+@pytest.mark.parametrize(("rights", "warned"), [(0o600, 0), (0o640, 1), (0o604, 1)])
+def test_secrets_that_others_can_read(
+    tmp_path: Path, rights: int, warned: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = config_with(tmp_path, "!secret place", "place: x.sqlite\n")
+    secrets = tmp_path / "secrets.yaml"
+    secrets.chmod(rights)
+    assert load_config(path).store_url.endswith("x.sqlite")
+    out, err = capsys.readouterr()
+    line = f"{secrets} can be read by others; run: chmod 600 {secrets}\n"
+    assert (out, err) == ("", line * warned)
+
+
 def test_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DARKSTAR_STORE_URL", f"mysql+pymysql://u:{PASSWORD}@nas/d")
     monkeypatch.setenv("NAS_PASSWORD", PASSWORD)

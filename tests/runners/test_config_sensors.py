@@ -38,7 +38,8 @@ def test_every_way_to_write_a_source(tmp_path: Path) -> None:
         "      total_grid_import: {entity: sensor.grid, part: positive}\n"
         "      total_grid_export: [{entity: sensor.grid, part: negative, sign: 1}]\n"
         "      battery_soc: sensor.soc\n"
-        "      alarm_state: alarm_control_panel.home\n",
+        "      alarm_state: alarm_control_panel.home\n"
+        "      vacation_mode: input_boolean.away\n",
     )
     sensors = config.sensors("villa")
     assert sensors.energy[Channel.LOAD_KWH] == (
@@ -48,7 +49,8 @@ def test_every_way_to_write_a_source(tmp_path: Path) -> None:
     assert sensors.energy[Channel.IMPORT_KWH][0].part is Part.POSITIVE
     assert sensors.energy[Channel.EXPORT_KWH][0].part is Part.NEGATIVE
     assert sensors.energy_entities == ("sensor.car", "sensor.grid", "sensor.house", "sensor.roof")
-    assert sensors.state_entities == ("alarm_control_panel.home", "sensor.soc")
+    states = ("alarm_control_panel.home", "input_boolean.away", "sensor.soc")
+    assert sensors.state_entities == states
     assert sensors.channels == (
         Channel.LOAD_KWH,
         Channel.PV_KWH,
@@ -56,6 +58,7 @@ def test_every_way_to_write_a_source(tmp_path: Path) -> None:
         Channel.EXPORT_KWH,
         Channel.SOC_START,
         Channel.SOC_END,
+        Channel.VACATION,
         Channel.ALARM_ARMED,
     )
 
@@ -78,11 +81,35 @@ def test_a_derived_load_has_no_meter(tmp_path: Path) -> None:
         ("      total_load_consumption: []\n", "an entity"),
         ("      total_load_consumption: {entity: sensor.x, sign: 2}\n", "sign"),
         ("      total_load_consumption: {entity: sensor.x, unit: Wh}\n", "unit"),
+        ("      vacation_mode: sensor.battery_soc\n", "is not on or off; .* input_boolean or"),
+        ("      vacation_mode: person.me\n", "is not on or off"),
+        ("      battery_soc: input_boolean.away\n", "is not measured in percent; .* sensor or"),
+        ("      battery_soc: derived\n", "is not measured in percent"),
+        ("      alarm_state: binary_sensor.door\n", "an entity of alarm_control_panel$"),
     ],
 )
 def test_slips_are_refused_with_their_key(tmp_path: Path, lines: str, match: str) -> None:
     with pytest.raises(ConfigError, match=match):
         wired(tmp_path, lines)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "      input_sensors:\n      total_pv_production: sensor.a\n      battery_soc: sensor.b\n",
+        "      input_sensors:\n        total_load_consumption: sensor.a\n",
+        "      total_load_consumption: sensor.a\n      battery_soc: sensor.b\n",
+    ],
+)
+def test_sensors_indented_too_deep_are_one_problem(tmp_path: Path, lines: str) -> None:
+    there = "      url: http://ha:8123\n      token: abcdefghijklmnopqrstuvwxyz\n"
+    with pytest.raises(ConfigError, match="as deep as `home_assistant:`") as caught:
+        load(tmp_path, f"    home_assistant:\n{there}{lines}")
+    (problem,) = caught.value.problems
+    assert problem.key == "homes.villa.home_assistant.input_sensors"
+    with pytest.raises(ConfigError, match="tokn -> unknown key; did you mean token") as caught:
+        load(tmp_path, f"    home_assistant:\n{there}{lines}      tokn: x\n")
+    assert len(caught.value.problems) == 2
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import runners.import_
 from runners.cli import app
 from telemetry.csv_import import import_file
 from telemetry.csv_report import ImportReport
+from telemetry.errors import UnknownHomeError
 from telemetry.store import Store
 
 HOME_CSV = """\
@@ -169,6 +170,21 @@ def test_a_learning_database_names_no_home(folder: Path) -> None:
     assert imported(folder, str(path), "--home", "cabin").exit_code == 0
     with Store.open(folder / "darkstar.sqlite", read_only=True) as store:
         assert [home.home_id for home in store.homes()] == ["cabin"]
+
+
+def test_a_home_is_not_given_to_csv_files(folder: Path) -> None:
+    before = imported(folder, str(legacy(folder / "old.db")), "other.csv", "--home", "demo")
+    assert before.exit_code == 2
+    assert "other.csv -> is no database; a CSV file names its homes itself" in before.stderr
+    assert "old.db ->" not in before.stderr
+    assert not (folder / "darkstar.sqlite").exists()
+    assert imported(folder, "absent.csv", "--home", "demo").exit_code == 66
+
+
+def test_a_home_without_data_is_told_every_way_to_bring_them() -> None:
+    want = r"\(darkstar record or backfill, or darkstar import FILE\)$"
+    with pytest.raises(UnknownHomeError, match=want), Store.open("sqlite://") as store:
+        store.home("villa")
 
 
 def test_the_own_store_is_no_file_to_import(folder: Path) -> None:

@@ -14,7 +14,9 @@ from sim.demo import DEMO_HOME
 
 def test_round_trip_is_the_demo_home(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
-    assert "darkstar import" in run_init(path, force=False)
+    said = run_init(path, force=False)
+    assert "connect Home Assistant (docs/telemetry.md), then darkstar record" in said
+    assert "darkstar import" in said
     config = load_config(path)
     assert config.pick_home() == "demo"
     home, battery = config.home("demo"), config.site("demo").battery

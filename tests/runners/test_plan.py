@@ -279,8 +279,17 @@ def test_without_matplotlib_there_is_a_plan_and_no_picture(
 def test_no_state_of_charge(folder: Path) -> None:
     line = one_line(plan(folder, "--at", AT, "--no-plot"), 65)
     assert "no state of charge was recorded in the 30 minutes before 2025-06-12 11:20Z" in line
-    assert "give --soc-kwh or --soc-percent" in line
+    assert line.rstrip().endswith("give --soc-kwh or --soc-percent")
     assert not (folder / "out").exists()
+
+
+def test_no_state_of_charge_beside_a_home_assistant(folder: Path) -> None:
+    config = folder / "config.yaml"
+    there = "    home_assistant: {url: 'http://ha:8123', token: abcdefghijklmnopqrstuvwxyz}\n"
+    text = config.read_text("utf-8").replace("    zone: ", f"{there}    zone: ", 1)
+    config.write_text(text, "utf-8")
+    line = one_line(plan(folder, "--at", AT, "--no-plot"), 65)
+    assert "--soc-percent, or run darkstar record (of the past: darkstar backfill)" in line
 
 
 @pytest.mark.parametrize(
@@ -536,6 +545,7 @@ def far_store(tmp_path: Path) -> Path:
     url = "mysql+pymysql://darkstar:${db_password}@127.0.0.1:9/darkstar"
     make_folder(tmp_path, top={"store": {"url": url}})
     (tmp_path / "secrets.yaml").write_text("db_password: hush-7391\n", "utf-8")
+    (tmp_path / "secrets.yaml").chmod(0o600)
     return tmp_path
 
 

@@ -247,12 +247,31 @@ def test_one_area_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
         run(config, half, clock, json_path=str(tmp_path / "out.json"))
     told = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert [(d["area"], d["currency"], d["day"], d["state"]) for d in told["days"]] == [
-        ("SE3", "SEK", "2025-11-05", "not published"),
-        ("SE3", "SEK", "2025-11-06", "not published"),
+        ("SE3", "SEK", "2025-11-05", "not reached"),
+        ("SE3", "SEK", "2025-11-06", "not reached"),
         ("FI", "EUR", "2025-11-05", "complete"),
         ("FI", "EUR", "2025-11-06", "complete"),
     ]
     assert len(told["errors"]) == 1
+
+
+def test_only_the_day_that_was_not_reached_is_called_so(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Clock(OPENS)
+    market = Market(clock)
+
+    def down_tomorrow(path: str, query: Query) -> Answer:
+        return (503, {}) if query["date"] == str(TOMORROW) else market(path, query)
+
+    with pytest.raises(PeerUnreachableError, match="no answer for 2025-11-06"):
+        run(config, down_tomorrow, clock)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if "SE4" in line]
+    assert [row[3:-1] for row in rows[1:]] == [["not", "reached"]]
+    assert rows[0][3:5] == ["complete", "96/96"]
+    early = Market(clock, early_at=OPENS + timedelta(hours=1))
+    assert run(config, early, clock)[0] == 75
+    assert "not published" in capsys.readouterr().out
 
 
 def test_the_market_day_is_brussels_also_in_helsinki(tmp_path: Path) -> None:

@@ -5,19 +5,28 @@ import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
+import runners.record
 from runners.cli import app
 from runners.lock import only_one
 from runners.record import LOCK_FILE
+from runners.slot_report import channel_table
+from telemetry.backfill import ChannelReport
+from telemetry.channels import Channel
+from telemetry.errors import PeerAuthError, PeerUnreachableError
+from telemetry.sql import WriteCounts
 from telemetry.store import Store
 from tests.live.houses import write_config
 from tests.peers.home_assistant import RealHomeAssistant, Seed
+from tests.telemetry.fake_peer import FakePeer
 
 LOAD = "sensor.command_load"
 METER = {
@@ -149,7 +158,7 @@ def test_backfill_says_what_it_wrote_and_what_went_nowhere(
         (("2025-13-01",), "is no date"),
         (("2225-01-01",), "is no year"),
         (("2125-01-01",), "no slot has ended"),
-        (("2025-07-02", "2025-07-01"), "no slot has ended"),
+        (("2025-07-02", "2025-07-01"), "2025-07-02 lies after the last day, 2025-07-01"),
     ],
 )
 def test_dates_that_cannot_be(tmp_path: Path, dates: tuple[str, ...], match: str) -> None:
@@ -158,5 +167,77 @@ def test_dates_that_cannot_be(tmp_path: Path, dates: tuple[str, ...], match: str
         word for pair in zip(("--start-date", "--end-date"), dates, strict=False) for word in pair
     ]
     done = run("backfill", *words, "--config", tmp_path / "config.yaml")
-    assert done.exit_code in (2, 65)
+    assert done.exit_code == (65 if "no slot" in match else 2)
     assert match in done.output
+
+
+HOMES = """
+homes:
+  hut: {home}
+  villa: {home}
+  cabin: {home}
+"""
+HOME = (
+    "{zone: UTC, grid: {max_import_kw: 11, max_export_kw: 11}, tariff: {}, "
+    "home_assistant: {url: 'http://ha:8123', token: abcdefghijklmnopqrstuvwxyz}, "
+    "input_sensors: {total_load_consumption: sensor.load}}"
+)
+
+
+def test_a_home_that_fails_leaves_the_others_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    config, report = tmp_path / "config.yaml", tmp_path / "report.json"
+    config.write_text(HOMES.replace("{home}", HOME), encoding="utf-8")
+    # 0.01 kWh a minute: 0.15 kWh in the newest slot.
+    since = now - timedelta(hours=30)
+    ticks = [(since + timedelta(minutes=m), f"{0.01 * m:.2f}") for m in range(30 * 60 + 1)]
+
+    @contextmanager
+    def peer(_config: object, home_id: str) -> Iterator[FakePeer]:
+        if home_id == "hut":
+            raise PeerAuthError("Home Assistant of the hut", "it refused the token", "new token")
+        if home_id == "cabin":
+            raise PeerUnreachableError("Home Assistant of the cabin", "no answer", "try later")
+        yield FakePeer(now=now, live={"sensor.load": ticks})
+
+    monkeypatch.setattr(runners.record, "open_peer", peer)
+    done = run("record", "--config", config, "--json", report)
+    assert done.exit_code == 77  # the first failure's
+    row = next(line for line in done.stdout.splitlines() if "load_kwh" in line)
+    assert row.rstrip().endswith(" 0.15 kWh")
+    assert "kept: better values stayed" in done.stdout
+    assert done.stderr.splitlines() == [
+        "cabin: not recorded: Home Assistant of the cabin: no answer; try later",
+        "hut: not recorded:",
+        "Home Assistant of the hut: it refused the token; new token",
+    ]
+    told = json.loads(report.read_text(encoding="utf-8"))
+    assert told["villa"]["channels"][0]["known"] > 90
+    assert told["cabin"]["error"].endswith("no answer; try later")
+    alone = run("record", "--config", config, "--home", "cabin")
+    assert alone.exit_code == 69
+    assert alone.stderr.startswith("Home Assistant of the cabin: no answer")
+
+
+def test_the_newest_value_is_shown_in_its_unit() -> None:
+    def report(channel: Channel, newest: float | None) -> ChannelReport:
+        counts = WriteCounts(inserted=35_040, unchanged=35_040)
+        return ChannelReport(
+            channel=channel, counts=counts, known=35_040, missing=0, unassigned=(), newest=newest
+        )
+
+    reports = [
+        report(Channel.WATER_HEATER_KWH, 0.1524),
+        report(Channel.SOC_END, 0.43),
+        report(Channel.LOAD_KWH, None),
+    ]
+    out = Console(width=80, file=StringIO())
+    out.print(channel_table("villa", reports))
+    rows = out.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert [row.rstrip()[-9:].split()[-2:] for row in rows[-4:-1]] == [
+        ["0.15", "kWh"],
+        ["43", "%"],
+        ["missing"],
+    ]

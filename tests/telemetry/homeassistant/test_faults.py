@@ -258,7 +258,8 @@ def test_a_reply_of_7_mb_is_read() -> None:
         (401, PeerAuthError, "HTTP 401.; make a long-lived"),
         (403, PeerAuthError, "ip_bans.yaml"),
         (301, PeerUnreachableError, "redirects .HTTP 301.; give the url it leads to"),
-        (404, PeerUnreachableError, "HTTP 404 .3 tries"),
+        (404, PeerUnreachableError, "no Home Assistant's address .HTTP 404.; url is only http"),
+        (503, PeerUnreachableError, "HTTP 503 .3 tries"),
         (400, PeerReplyError, "refused the question: as told"),
     ],
 )
@@ -341,6 +342,46 @@ def test_a_redirected_socket_is_told_as_such(place: str) -> None:
     with serving(fake), client(fake, pauses) as home, told:
         home.states()
     assert pauses == []
+
+
+def as_a_page(fake: FakeServer, status: int, body: str) -> None:
+    """Answer every request, one for a WebSocket too, with a web page."""
+
+    def page(connection: ServerConnection, request: Request) -> Response:
+        del request
+        reply = connection.respond(HTTPStatus(status), body)
+        del reply.headers["Content-Type"]
+        reply.headers["Content-Type"] = "text/html; charset=utf-8"
+        return reply
+
+    fake.process = page  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_who_is_no_home_assistant_is_asked_once(status: int) -> None:
+    pauses: list[float] = []
+    fake = FakeServer()
+    as_a_page(fake, status, "<html>a router</html>")
+    with serving(fake), client(fake, pauses) as home:
+        for ask in (home.clock, home.states):
+            with pytest.raises(PeerUnreachableError, match=r"url is only http://HOST:8123$"):
+                ask()
+    assert pauses == []
+
+
+@pytest.mark.parametrize(("path", "tries"), [("", 3), ("/lovelace/0", 1)])
+def test_a_home_assistant_that_boots_is_asked_again(path: str, tries: int) -> None:
+    """It says so of every path then, and of a wrong path always."""
+    pauses: list[float] = []
+    fake = FakeServer()
+    as_a_page(fake, 404, "404: Not Found")
+    with serving(fake):
+        fake.url += path
+        for ask in ("clock", "states"):
+            pauses.clear()
+            with client(fake, pauses, retries=2) as home, pytest.raises(PeerUnreachableError):
+                getattr(home, ask)()
+            assert len(pauses) == tries - 1
 
 
 def test_a_certificate_that_is_not_trusted_is_told_with_its_cure() -> None:

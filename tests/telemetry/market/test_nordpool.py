@@ -236,6 +236,17 @@ def test_nobody_there() -> None:
         pool.fetch("SE4", DAY, DAY, "SEK", NOW)
 
 
+def test_a_machine_that_is_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    pool = NordPool(url="http://prices.invalid", sleep=lambda _: None)
+    want = r"^Nord Pool: no such host: prices\.invalid; is this machine online\?$"
+    with pytest.raises(PeerUnreachableError, match=want):
+        pool.fetch("SE4", DAY, DAY, "SEK", NOW)
+
+
 def broken(**changes: object) -> Callable[[dict[str, Any]], object]:
     """Return what replaces fields of the first row, or with ``reply_`` of the reply."""
 
