@@ -195,7 +195,10 @@ def repair(
     json_file: JsonOption = None,
     *,
     undo: Annotated[
-        bool, typer.Option("--undo", help="Bring back what stood there before repairs.")
+        bool,
+        typer.Option(
+            "--undo", help="Bring back what stood there before; without dates, all of it."
+        ),
     ] = False,
 ) -> None:
     """Repair lumps, spikes and what the energy balance tells; twice is the same as once."""

@@ -31,9 +31,9 @@ _COLOURS = {
 _LABELS = {
     DayClass.CLEAN: "clean",
     DayClass.MASK_BATTERY: "mask battery",
-    DayClass.EXCLUDE: "exclude: faults",
+    DayClass.EXCLUDE: "exclude",
 }
-_EMPTY, _EMPTY_LABEL = "#d4d4d4", "exclude: no data"
+_EMPTY, _EMPTY_LABEL = "#d4d4d4", "of these without data"
 _NOT_ASKED = "#f3f3f3"
 _DAYS = 31
 _SQUARE = 0.9
@@ -132,17 +132,16 @@ def _axes(axes: Axes, months: Mapping[tuple[int, int], int]) -> None:
 
 
 def _legend(axes: Axes, days: Sequence[DayQuality]) -> None:
-    """Tell colours, and how many days have each."""
+    """Tell colours, and how many days are of each class; of the excluded, how many are empty."""
     from matplotlib.lines import Line2D  # noqa: PLC0415 - heavy
     from matplotlib.patches import Patch  # noqa: PLC0415
 
-    span = (days[-1].local_date - days[0].local_date).days + 1
-    told = [day for day in days if Check.EMPTY.value not in day.counts]
+    empty = sum(Check.EMPTY.value in day.counts for day in days)
     handles: list[Patch | Line2D] = []
     for kind, colour in _COLOURS.items():
-        count = sum(day.day_class is kind for day in told)
+        count = sum(day.day_class is kind for day in days)
         handles.append(Patch(facecolor=colour, label=f"{_LABELS[kind]} ({count})"))
-    handles.append(Patch(facecolor=_EMPTY, label=f"{_EMPTY_LABEL} ({span - len(told)})"))
+    handles.append(Patch(facecolor=_EMPTY, label=f"{_EMPTY_LABEL} ({empty})"))
     flagged = sum(day.flagged for day in days)
     handles.append(
         Line2D(

@@ -1,4 +1,8 @@
-"""``darkstar repair``: put right what can be put right, or undo that; twice is once."""
+"""``darkstar repair``: put right what can be put right, or undo that; twice is once.
+
+Without dates the last two weeks are repaired, and all repairs of the home undone: there a bound
+that is left out is that of the first or the last repair.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,8 @@ from pathlib import Path
 
 from runners.config import load_config
 from runners.output import console, summary_table, write_json
-from runners.validate import channels_of, local_dates
-from telemetry.quality.repair import RepairReport, repair, undo
+from runners.validate import channels_of, local_dates, refuse_reversed
+from telemetry.quality.repair import RepairReport, repair, repaired_days, undo
 from telemetry.store import Store
 
 __all__ = ["run_repair", "run_undo"]
@@ -61,18 +65,36 @@ def run_undo(
     """Bring back what sources gave for the local days; how many slots there were.
 
     Raises:
-        ConfigError: the configuration, or dates without a whole day.
+        ConfigError: the configuration, or the first day lies after the last.
         TelemetryError: the store cannot be used.
     """
     config = load_config(config_path)
     chosen = config.pick_home(home_id)
-    first, last = local_dates(config, chosen, start_date, end_date, datetime.now(UTC))
+    if start_date is not None and end_date is not None:
+        refuse_reversed(start_date, end_date)
+    home, undone = config.home(chosen), 0
     with Store.open(config.store_url, system_id=config.system.system_id) as store:
-        undone = undo(store, config.home(chosen), first=first, last=last)
-    console(json_path).print(f"{chosen}: {first} to {last}: {undone} slots as they were before")
+        days = _days_to_undo(repaired_days(store, home), start_date, end_date)
+        if days is not None:
+            undone = undo(store, home, first=days[0], last=days[1])
+    said = "no slot is repaired"
+    if days is not None:
+        said = f"{days[0]} to {days[1]}: {undone} slots as they were before"
+    console(json_path).print(f"{chosen}: {said}", soft_wrap=True)
     if json_path is not None:
-        write_json(json_path, {"undone": undone})
+        write_json(json_path, {"undone": undone, "days": days})
     return undone
+
+
+def _days_to_undo(
+    repaired: tuple[date, date] | None, first: date | None, last: date | None
+) -> tuple[date, date] | None:
+    """Return the days that are asked for, a bound that is left out as that of the repairs."""
+    if repaired is None:
+        return None
+    start = min(repaired[0], last or repaired[0]) if first is None else first
+    end = max(repaired[1], first or repaired[1]) if last is None else last
+    return start, end
 
 
 def _rows(report: RepairReport) -> list[tuple[str, object]]:

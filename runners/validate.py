@@ -6,37 +6,35 @@ not answer is an error, since a verdict without it is weaker: ``--no-reference``
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from rich import box
-from rich.table import Table
 
 from runners.config import Config, load_config
 from runners.errors import EX_DATAERR, ConfigError, Problem
 from runners.output import console, write_json
+from runners.quality_report import notes, report, totals
 from telemetry.channels import Channel
 from telemetry.errors import PeerError
 from telemetry.quality.reference import HourlyReference
 from telemetry.quality.validate import validate
-from telemetry.quality.window import whole_days
-from telemetry.quality_table import DayClass, DayQuality
+from telemetry.quality.window import begins_of, whole_days
+from telemetry.quality_table import DayQuality
 from telemetry.slots import local_day, zone_info
 from telemetry.store import Store
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-__all__ = ["DEFAULT_DAYS", "channels_of", "hourly_reference", "local_dates", "run_validate"]
+__all__ = [
+    "DEFAULT_DAYS",
+    "channels_of",
+    "hourly_reference",
+    "local_dates",
+    "refuse_reversed",
+    "run_validate",
+]
 
 OUT = Path("out")
 DEFAULT_DAYS = 14
-_STYLES = {DayClass.CLEAN: "", DayClass.MASK_BATTERY: "yellow", DayClass.EXCLUDE: "red"}
-_SHOWN_REASONS = 3
+_EX_USAGE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +43,7 @@ class _Result:
 
     home_id: str
     totals: dict[str, int]
+    notes: tuple[str, ...]
     days: tuple[DayQuality, ...]
 
 
@@ -93,14 +92,32 @@ def run_validate(
             reference=reference,
             now=now,
         )
-    _report(days, chosen, console(json_path))
+        begins = begins_of(store, home, channels)
+    told = notes(
+        channels=channels,
+        begins=begins,
+        limits=config.limits(chosen),
+        first=first,
+        zone=config.home_config(chosen).zone,
+        wired=_is_wired(config, chosen),
+    )
+    out = console(json_path)
+    report(days, chosen, told, out)
     if plot:
-        from runners.plot_quality import plot_quality  # noqa: PLC0415 - draws
-
-        plot_quality(days, out_dir / "quality.png", title=f"{chosen}: quality of its days")
+        picture = out_dir / "quality.png"
+        _draw(days, chosen, picture)
+        out.print(f"picture: {picture}", soft_wrap=True)
     if json_path is not None:
-        write_json(json_path, _Result(home_id=chosen, totals=_totals(days), days=days))
+        result = _Result(home_id=chosen, totals=totals(days), notes=tuple(told), days=days)
+        write_json(json_path, result)
     return days
+
+
+def _draw(days: tuple[DayQuality, ...], home_id: str, path: Path) -> None:
+    """Write the picture."""
+    from runners.plot_quality import plot_quality  # noqa: PLC0415 - draws
+
+    plot_quality(days, path, title=f"{home_id}: quality of its days")
 
 
 def _reference(
@@ -142,19 +159,33 @@ def local_dates(
     """Return the days to look at, both included; by default two weeks up to yesterday.
 
     Raises:
-        ConfigError: none of them has ended, or they end before they begin.
+        ConfigError: none of them has ended, or the first lies after the last.
     """
     home = config.home(home_id)
     yesterday = now.astimezone(zone_info(str(home.zone))).date() - timedelta(days=1)
     end = yesterday if last is None else last
     start = end - timedelta(days=DEFAULT_DAYS - 1) if first is None else first
+    refuse_reversed(start, end)
     if not whole_days(home, start, end, now):
-        message = (
-            f"no day from {start} to {end} has ended; give a --start-date in the past and an "
-            "--end-date not before it"
-        )
+        message = f"no day from {start} to {end} has ended; give a --start-date in the past"
         raise ConfigError("--start-date", [Problem("", "", message)], exit_code=EX_DATAERR)
     return start, end
+
+
+def refuse_reversed(first: date, last: date) -> None:
+    """Refuse days that end before they begin.
+
+    Raises:
+        ConfigError: they do.
+    """
+    if last < first:
+        message = f"{first} lies after the last day, {last}; give an earlier one"
+        raise ConfigError("--start-date", [Problem("", "", message)], exit_code=_EX_USAGE)
+
+
+def _is_wired(config: Config, home_id: str) -> bool:
+    """Return whether the home has sensors; else it lives on files alone."""
+    return bool(config.home_config(home_id).input_sensors.model_fields_set)
 
 
 def channels_of(config: Config, home_id: str, store: Store) -> tuple[Channel, ...]:
@@ -163,47 +194,13 @@ def channels_of(config: Config, home_id: str, store: Store) -> tuple[Channel, ..
     Raises:
         ConfigError: the wiring cannot be, or neither configuration nor store has any channel.
     """
-    if config.home_config(home_id).input_sensors.model_fields_set:
+    if _is_wired(config, home_id):
         return config.sensors(home_id).channels
     found = tuple(c for c in Channel if store.coverage(home_id, c) is not None)
     if not found:
         message = "nothing is measured: add `input_sensors:`, or import files of this home"
         raise ConfigError(home_id, [Problem("", "", message)], exit_code=EX_DATAERR)
     return found
-
-
-def _totals(days: Sequence[DayQuality]) -> dict[str, int]:
-    """Return how many days are of each class."""
-    counts = Counter(day.day_class for day in days)
-    return {kind.value: counts[kind] for kind in DayClass}
-
-
-def _report(days: Sequence[DayQuality], home_id: str, out: Console) -> None:
-    """Print a row for every day that is not plain clean, and totals."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.title, table.title_justify = f"{home_id}: days with something to tell", "left"
-    table.add_column("day", no_wrap=True)
-    table.add_column("class", no_wrap=True)
-    table.add_column("why", overflow="fold")
-    for day in days:
-        if day.day_class is not DayClass.CLEAN or day.reasons:
-            style = _STYLES[day.day_class]
-            table.add_row(str(day.local_date), day.day_class.value, _reasons(day), style=style)
-    if table.row_count:
-        out.print(table)
-    flagged = sum(day.flagged for day in days)
-    parts = [f"{count} {kind}" for kind, count in _totals(days).items()]
-    parts[0] += f" ({flagged} flagged)"
-    span = f"{days[0].local_date} to {days[-1].local_date}"
-    out.print(f"{span}: {', '.join(parts)}", soft_wrap=True)
-    out.print(f"reference: {days[0].reference}", soft_wrap=True)
-
-
-def _reasons(day: DayQuality) -> str:
-    """Return the first reasons of a day, and how many more there are."""
-    more = len(day.reasons) - _SHOWN_REASONS
-    lines = list(day.reasons[:_SHOWN_REASONS])
-    return "\n".join([*lines, f"and {more} more"] if more > 0 else lines)
 
 
 if __name__ == "__main__":

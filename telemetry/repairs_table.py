@@ -140,6 +140,14 @@ def read(conn: sa.Connection, *, home_id: str, start: int, end: int) -> tuple[Or
     )
 
 
+def span(conn: sa.Connection, home_id: str) -> tuple[datetime, datetime] | None:
+    """First and last repaired slot; see ``Store.repaired_span``."""
+    at = originals.c.slot_start
+    ends = sa.select(sa.func.min(at), sa.func.max(at)).where(originals.c.home_id == home_id)
+    first, last = conn.execute(ends).one()
+    return None if first is None else (first, last)
+
+
 def undo(conn: sa.Connection, *, home_id: str, start: int, end: int) -> int:
     """Bring originals back; see ``Store.undo_repairs``."""
     groups = (

@@ -358,6 +358,11 @@ class Store(StoreBase):
                 conn, home_id=home_id, start=to_epoch(start), end=to_epoch(end)
             )
 
+    def repaired_span(self, home_id: str) -> tuple[datetime, datetime] | None:
+        """Starts of the first and the last slot that is repaired; ``None`` where none is."""
+        with self._read_home(home_id) as conn:
+            return repairs_table.span(conn, home_id)
+
     def undo_repairs(self, home_id: str, start: datetime, end: datetime) -> int:
         """Bring back what stood in the repaired slots of [start, end); how many there were.
 

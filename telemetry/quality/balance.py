@@ -1,28 +1,29 @@
 """The energy balance of the house, hour by hour, and who is to blame where it fails.
 
-    residual = load + charge + export - PV - discharge - import                               (Q3)
-    |residual| <= 0.1 kWh + 5 % of (PV + discharge + import) + half a step of every meter      (Q4)
+    residual = load + charge + export - PV - discharge - import                               (J3)
+    |residual| <= 0.1 kWh + 5 % of (PV + discharge + import) + half a step of every meter      (J4)
 
 per hour of four slots, where all channels of the house are known; over the day 0.5 kWh + 5 %. One
 hour out of balance is told; more than one, or the day as a whole, lowers the class. What a house
-does not have counts as zero; without a channel that it does have nothing is tested.
+does not have counts as zero; without a channel that it does have nothing is tested, and
+``lacking`` says which.
 
 Blame, in this order:
 
     1  one slip (a swap of charge and discharge or of import and export, one channel a thousand
        times too large or small) closes the balance of every hour: that one is told, and the class
        is that of its channels
-    2  the battery's own equation (Q1) fails, or cannot be tested since its flows are missing, and
+    2  the battery's own equation (J1) fails, or cannot be tested since its flows are missing, and
        holds with what the rest of the balance says the battery did: its flows are wrong, the
        house's are right: ``mask_battery``
     3  else nobody knows: ``exclude``
 
-With the balance intact a failing (Q1) is the state of charge's fault: ``mask_battery``.
+With the balance intact a failing (J1) is the state of charge's fault: ``mask_battery``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +51,7 @@ class Balance:
 
     Attributes:
         residual_kwh: (H,), NaN where a channel is not known.
-        failed: hours beyond (Q4) (H,).
+        failed: hours beyond (J4) (H,).
         day_failed: the sum over the known hours is beyond the day's tolerance.
     """
 
@@ -71,10 +72,11 @@ class _Slip:
     channels: tuple[Channel, ...]
     flows: Flows
     sentence: str
+    topic: str = ""
 
 
-def house_channels(channels: tuple[Channel, ...], limits: Limits) -> tuple[Channel, ...] | None:
-    """Channels of the balance of this house; ``None`` where one that it has is not configured."""
+def lacking(channels: Iterable[Channel], limits: Limits) -> tuple[Channel, ...]:
+    """Channels that the balance of this house needs and that are not among ``channels``."""
     no_battery = not limits.capacity_kwh
     no_pv = limits.pv_peak_kw == 0.0
     spared = set()
@@ -84,13 +86,19 @@ def house_channels(channels: tuple[Channel, ...], limits: Limits) -> tuple[Chann
         spared.add(Channel.PV_KWH)
     if no_battery and no_pv:
         spared.add(Channel.EXPORT_KWH)
-    wanted = [channel for channel in (*INTO, *OUT_OF) if channel in channels]
-    absent = {*INTO, *OUT_OF} - set(wanted) - spared
-    return None if absent else tuple(wanted)
+    absent = {*INTO, *OUT_OF} - set(channels) - spared
+    return tuple(channel for channel in Channel if channel in absent)
+
+
+def house_channels(channels: tuple[Channel, ...], limits: Limits) -> tuple[Channel, ...] | None:
+    """Channels of the balance of this house; ``None`` where one that it has is not configured."""
+    if lacking(channels, limits):
+        return None
+    return tuple(channel for channel in (*INTO, *OUT_OF) if channel in channels)
 
 
 def residual(flows: Flows) -> F64:
-    """Residual (Q3) of flows of any shape; what is not among them is zero."""
+    """Residual (J3) of flows of any shape; what is not among them is zero."""
     parts = [flows[channel] for channel in OUT_OF if channel in flows]
     parts += [-flows[channel] for channel in INTO if channel in flows]
     total: F64 = np.sum(parts, axis=0)
@@ -114,7 +122,7 @@ def balance_of(flows: Flows, steps_kwh: float) -> Balance:
 def check_balance(day: Day) -> Iterator[Finding]:
     """Test the balance and the battery's own equation, and find who is to blame."""
     equation = _equation(day)
-    house = house_channels(day.window.channels, day.window.limits)
+    house = house_channels(day.channels, day.window.limits)
     flows = {} if house is None else {channel: day.hours(channel) for channel in house}
     steps = sum(min(meter_step_kwh(one), _COARSEST_KWH) for one in flows.values())
     balance = balance_of(flows, steps) if flows else None
@@ -149,7 +157,11 @@ def _blame(
         if not mended.failed.any() and not mended.day_failed and _fits(day, slip, equation):
             severity = max((day.severity(one) for one in slip.channels), key=lambda c: c.rank)
             return Finding(
-                check=Check.BALANCE, count=hours, severity=severity, sentence=slip.sentence
+                check=Check.BALANCE,
+                count=hours,
+                severity=severity,
+                sentence=slip.sentence,
+                topic=slip.topic,
             )
     rest = _rest(flows)
     doubted = equation.gap is not None or _battery_lost(day)
@@ -166,7 +178,7 @@ def _blame(
 
 
 def _battery_lost(day: Day) -> bool:
-    """Whether more of the battery's flows is missing than an hour: too much to test (Q1) by."""
+    """Whether more of the battery's flows is missing than an hour: too much to test (J1) by."""
     flows = [c for c in (Channel.CHARGE_KWH, Channel.DISCHARGE_KWH) if day.has(c)]
     return any(int(np.isnan(day.values(channel)).sum()) > PER_HOUR for channel in flows)
 
@@ -183,16 +195,21 @@ def _off(day: Day, balance: Balance) -> str:
 
 def _slips(flows: Flows) -> Iterator[_Slip]:
     """Mistakes that are common enough to be looked for."""
-    for one, other in (
-        (Channel.CHARGE_KWH, Channel.DISCHARGE_KWH),
-        (Channel.IMPORT_KWH, Channel.EXPORT_KWH),
+    for one, other, keys in (
+        (
+            Channel.CHARGE_KWH,
+            Channel.DISCHARGE_KWH,
+            "total_battery_charge and total_battery_discharge",
+        ),
+        (Channel.IMPORT_KWH, Channel.EXPORT_KWH, "total_grid_import and total_grid_export"),
     ):
         if one in flows and other in flows:
             swapped = {**flows, one: flows[other], other: flows[one]}
             yield _Slip(
                 channels=(one, other),
                 flows=swapped,
-                sentence=f"{one} and {other} are swapped: the energy balance closes the other way",
+                sentence=f"{one} and {other} are swapped: the energy balance closes the other way; "
+                f"exchange {keys} in input_sensors, then backfill again",
             )
     for channel, values in flows.items():
         for unit, factor in (("Wh", 1.0 / _THOUSAND), ("MWh", _THOUSAND)):
@@ -203,6 +220,7 @@ def _slips(flows: Flows) -> Iterator[_Slip]:
                 channels=(channel,),
                 flows={**flows, channel: values * factor},
                 sentence=f"{channel} looks like {unit}: the energy balance closes that way",
+                topic=f"{channel} {unit}",
             )
 
 

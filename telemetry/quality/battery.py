@@ -1,10 +1,10 @@
 """The battery's own equation: does its state of charge follow from what went in and out?
 
-    capacity * (soc(b) - soc(a)) = eta_c * charge - discharge / eta_d   from a to b    (Q1)
+    capacity * (soc(b) - soc(a)) = eta_c * charge - discharge / eta_d   from a to b    (J1)
 
 It is tested between every two points a < b of the day for which all flows are known, with
 
-    5 % of the capacity + 10 % of the energy moved + uncertainty of both points                 (Q2)
+    5 % of the capacity + 10 % of the energy moved + uncertainty of both points                 (J2)
 
 as tolerance: efficiencies vary with power, gauges drift. The uncertainty of a point is zero for a
 reading and, for an estimate from hourly statistics, half of what moved in the hours around it
@@ -32,7 +32,7 @@ _SMALL = 0.0101
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """Where (Q1) fails worst on a day.
+    """Where (J1) fails worst on a day.
 
     Attributes:
         first_edge: edge of the day's slots at which the stretch starts.
@@ -69,14 +69,14 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatteryCheck:
-    """Outcome of (Q1) for a day: whether it could be tested, and where it failed."""
+    """Outcome of (J1) for a day: whether it could be tested, and where it failed."""
 
     tested: bool
     gap: Gap | None = None
 
 
 def check_equation(day: Day, charge_kwh: F64, discharge_kwh: F64) -> BatteryCheck:
-    """Test (Q1) with given flows (n,), NaN where unknown."""
+    """Test (J1) with given flows (n,), NaN where unknown."""
     limits = day.window.limits
     if not has_soc(day) or not limits.capacity_kwh:
         return BatteryCheck(tested=False)
@@ -99,7 +99,7 @@ def _usable(day: Day) -> Points:
 def _worst(
     points: Points, capacity_kwh: float, limits: Limits, charge_kwh: F64, discharge_kwh: F64
 ) -> BatteryCheck:
-    """Test (Q1) between every two points."""
+    """Test (J1) between every two points."""
     unknown = np.isnan(charge_kwh) | np.isnan(discharge_kwh)
     gained = limits.charge_efficiency * charge_kwh - discharge_kwh / limits.discharge_efficiency
     moved, through, breaks = (

@@ -20,6 +20,7 @@ class Check(StrEnum):
     UNIT = "unit"  # channels that look like another unit
     NIGHT_PV = "night_pv"  # slots
     DARK_DAY = "dark_day"  # days without PV between bright ones
+    DARK_HOURS = "dark_hours"  # slots without PV under a high sun
     SOC_RANGE = "soc_range"  # points in time outside 0..1
     SOC_JUMP = "soc_jump"  # changes beyond the battery's power
     BATTERY = "battery"  # days on which flows and state of charge disagree
@@ -42,9 +43,11 @@ class Finding:
         count: how many slots, hours or days, see ``Check``.
         severity: the class it lowers the day to; ``clean``: it is only told.
         sentence: for people; empty: it is only counted.
+        topic: of findings of a day with the same topic only the gravest is told; empty: none.
     """
 
     check: Check
     count: int
     severity: DayClass = DayClass.CLEAN
     sentence: str = ""
+    topic: str = ""

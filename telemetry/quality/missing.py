@@ -1,6 +1,7 @@
 """Slots without a number, and readings that stood still.
 
-    missing     NULL in the store; the state of charge by the hour: sources give it at hours' edges
+    missing     NULL in the store; the state of charge by the hour: sources give it at hours' edges.
+                What is missing all day is told in one sentence for all channels
     still       the reading did not move when it should have, and its energy is lost
     stalled     the same for at most an hour, and the energy came right after it (LUMP or SPREAD)
     asleep      PV is NULL beside a load that is not, and the sun stands below 5 degrees in the
@@ -13,7 +14,7 @@ charge. A stalled hour only moves energy to the next one, so that it never lower
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from telemetry.channel_slots import runs, typical_kw
 from telemetry.channels import Channel, Quality
 from telemetry.etl import frozen
 from telemetry.quality.findings import Check, Finding
+from telemetry.quality.soc import has_soc
 from telemetry.quality.window import CONTEXT_DAYS, PER_HOUR, SLOT_HOURS, Day, meter_step_kwh
 from telemetry.quality_table import DayClass
 from telemetry.slots import SLOT_SECONDS
@@ -31,6 +33,7 @@ LOST_SLOTS = PER_HOUR
 _MARGIN = 96
 _LEAST_STEP_KWH = 0.1
 _LOW_SUN_DEG = 5.0
+_SOC = (Channel.SOC_START, Channel.SOC_END)
 _FOLLOWS = int(Quality.LUMP | Quality.SPREAD)
 
 
@@ -45,16 +48,36 @@ def check_missing(day: Day) -> Iterator[Finding]:
             check=Check.EMPTY, count=1, severity=DayClass.EXCLUDE, sentence="nothing is recorded"
         )
         return
-    for channel in day.window.channels:
-        if channel.is_energy:
+    gone = [channel for channel in day.channels if bool(np.isnan(day.values(channel)).all())]
+    yield from _all_day(day, gone)
+    for channel in day.channels:
+        if channel.is_energy and channel not in gone:
             yield from _energy(day, channel)
-    if day.has(Channel.SOC_START, Channel.SOC_END):
+    if has_soc(day) and not set(_SOC) <= set(gone):
         yield from _soc(day)
 
 
 def _is_empty(day: Day) -> bool:
-    found = [day.values(channel) for channel in day.window.channels]
+    found = [day.values(channel) for channel in day.channels]
     return all(bool(np.isnan(values).all()) for values in found)
+
+
+def _all_day(day: Day, gone: Sequence[Channel]) -> Iterator[Finding]:
+    """Tell channels without any number in one sentence."""
+    energy = [channel for channel in gone if channel.is_energy]
+    names, count = [channel.value for channel in energy], len(energy) * day.slots
+    severities = [day.severity(channel) for channel in energy]
+    if has_soc(day) and set(_SOC) <= set(gone):
+        names.append("state of charge")
+        count += day.slots // PER_HOUR
+        severities.append(DayClass.MASK_BATTERY)
+    if names:
+        yield Finding(
+            check=Check.MISSING,
+            count=count,
+            severity=max(severities, key=lambda found: found.rank),
+            sentence=f"missing all day: {', '.join(names)}",
+        )
 
 
 def _energy(day: Day, channel: Channel) -> Iterator[Finding]:
@@ -141,7 +164,7 @@ def check_bits(day: Day) -> Iterator[Finding]:
         (Check.RESET, Quality.RESET),
         (Check.SUSPECT, Quality.SUSPECT),
     ):
-        count = sum(int(day.marked(channel, bit).sum()) for channel in day.window.channels)
+        count = sum(int(day.marked(channel, bit).sum()) for channel in day.channels)
         if count:
             yield Finding(check=check, count=count)
     repaired = int(day.window.repaired[:, day.low : day.high].sum())

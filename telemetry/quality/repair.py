@@ -1,10 +1,17 @@
 """Puts right what can be put right without inventing energy; all of it can be undone.
 
     lump      the load stood still for at most an hour and the energy followed in one lump: both are
-              spread evenly over their slots, the sum as it was
-    spike     more than a channel can carry (``values``): NULL; its energy is reported, not spread
+              spread evenly over their slots, the sum as it was. So is any other flow of the house
+              that stopped with the load and came back in a lump: its meter was not read either,
+              and what followed holds the energy of both. Marks of a standstill are taken off a
+              channel that shows nothing in the hour after it: its zeros are true. PV goes to slots
+              in which the sun is up
+    spike     more than a channel can carry (``values``): NULL; its energy is reported, not spread.
+              One that the import took out stays NULL, as repaired: the day is then judged by what
+              is missing alone
     balance   one channel of the house's balance missing, all others known in the same resolution:
-              what the balance leaves for it, if that can be; PV is zero, or stays NULL, at night
+              what the balance leaves for it, if that can be; PV is zero, or stays NULL, at night;
+              not before the first number ever of a channel
 
 A longer gap, or one without the others, stays NULL. Repairs are a function of what the sources gave
 (the originals of repaired slots included), so that repairing again changes nothing. Only days that
@@ -19,6 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -28,12 +36,12 @@ from telemetry.channels import Channel, Quality
 from telemetry.home import Home
 from telemetry.limits import Limits
 from telemetry.observations import UNKNOWN
-from telemetry.quality.balance import INTO, house_channels, residual
+from telemetry.quality.balance import INTO, OUT_OF, house_channels, residual
 from telemetry.quality.missing import standstill
 from telemetry.quality.values import spikes
 from telemetry.quality.window import PER_HOUR, Window, read_window, whole_days, zone_of
 from telemetry.repairs_table import Original, Repair
-from telemetry.slots import SLOT_SECONDS, from_epoch, local_day
+from telemetry.slots import SLOT_SECONDS, from_epoch, local_day, zone_info
 from telemetry.sun import is_night
 
 if TYPE_CHECKING:
@@ -112,6 +120,21 @@ def repair(
     )
 
 
+def repaired_days(store: Store, home: Home) -> tuple[date, date] | None:
+    """First and last local day on which a slot is repaired; ``None`` where none is.
+
+    Raises:
+        HomeError: the zone of the home is unknown.
+        StoreError: the store cannot be read.
+    """
+    zone, found = zone_info(zone_of(home)), store.repaired_span(home.home_id)
+    return None if found is None else (_date(found[0], zone), _date(found[1], zone))
+
+
+def _date(moment: datetime, zone: ZoneInfo) -> date:
+    return moment.astimezone(zone).date()
+
+
 def undo(store: Store, home: Home, *, first: date, last: date) -> int:
     """Bring back what the sources gave for the local days from ``first`` to ``last``.
 
@@ -174,27 +197,64 @@ def _lumps(window: Window, stalled: Bool, span: slice) -> Iterator[Repair]:
     if not stalled.any():
         return
     row = window.channels.index(Channel.LOAD_KWH)
-    values, bits = window.values[row], window.quality[row]
-    limit = window.limits.of(Channel.LOAD_KWH)
     for start, stop in runs(stalled):
+        group = _group(window, row, start, stop, span)
+        if group is None or group.stop == stop:
+            continue
+        yield from _spread(window, row, group)
+        for other, channel in enumerate(window.channels):
+            if other == row or not channel.is_energy:
+                continue
+            group = _group(window, other, start, stop, span)
+            if group is not None and _stood_with(window, other, start, stop, group):
+                yield from _spread(window, other, group)
+
+
+def _stood_with(window: Window, row: int, start: int, stop: int, group: slice) -> bool:
+    """Whether a channel stood still from ``start`` to ``stop`` because the load's meter did."""
+    if group.stop == stop:
+        return bool((window.quality[row, start:stop] & int(Quality.STUCK) != 0).all())
+    if window.channels[row] not in (*INTO, *OUT_OF):
+        return False  # a car or a heater may pause by itself
+    values = window.values[row]
+    moved = float(values[max(start - PER_HOUR, 0) : start].sum()) > 0.0
+    return moved and bool((values[start:stop] == 0.0).all())
+
+
+def _group(window: Window, row: int, start: int, stop: int, span: slice) -> slice | None:
+    """A standstill [start, stop) and the lump after it; alone where nothing follows for an hour.
+
+    ``None`` where that is not known, or the energy is more than the channel can carry.
+    """
+    values, bits = window.values[row], window.quality[row]
+    lump = (bits & int(Quality.LUMP)) != 0
+    first = stop
+    while first < min(stop + PER_HOUR, bits.size) and not lump[first] and values[first] == 0.0:
+        first += 1
+    end = first
+    while end < min(first + PER_HOUR, bits.size) and lump[end]:
+        end += 1
+    if end == first:
+        if first < stop + PER_HOUR:
+            return None
         end = stop
-        while end < min(stop + PER_HOUR, bits.size) and bits[end] & int(Quality.LUMP):
-            end += 1
-        group = values[start:end]
-        possible = not np.isnan(group).any() and not spikes(group, limit).any()
-        if end > stop and possible and span.start <= start and end <= span.stop:
-            yield from _spread(window, row, slice(start, end))
+    known = values[start:end]
+    wrong = np.isnan(known).any() or spikes(known, window.limits.of(window.channels[row])).any()
+    return None if wrong or start < span.start or end > span.stop else slice(start, end)
 
 
 def _spread(window: Window, row: int, group: slice) -> Iterator[Repair]:
     """Spread the energy of some slots evenly over them; the last takes what rounding leaves."""
     energy = window.values[row, group]
-    total, count = math.fsum(energy.tolist()), energy.size
-    parts = [total / count] * (count - 1)
-    parts.append(total - math.fsum(parts))
+    lit = _lit(window, row, group)
+    total, count = math.fsum(energy.tolist()), int(lit.sum())
+    parts = np.where(lit, total / count, 0.0)
+    last = int(np.flatnonzero(lit)[-1])
+    parts[last] = 0.0
+    parts[last] = total - math.fsum(parts.tolist())
     length = int(np.bitwise_or.reduce(window.quality[row, group])) & _LENGTH
     starts = window.slot_start[group].tolist()
-    for start, value in zip(starts, parts, strict=True):
+    for start, value in zip(starts, parts.tolist(), strict=True):
         yield Repair(
             channel=window.channels[row],
             slot_start=start,
@@ -206,14 +266,22 @@ def _spread(window: Window, row: int, group: slice) -> Iterator[Repair]:
         )
 
 
+def _lit(window: Window, row: int, group: slice) -> Bool:
+    """Slots of a group over which its energy is spread: of PV those that are not night."""
+    count = group.stop - group.start
+    if window.channels[row] is not Channel.PV_KWH:
+        return np.ones(count, dtype=np.bool_)
+    lit: Bool = ~_dark(window, np.arange(group.start, group.stop))
+    return lit if lit.any() else ~lit
+
+
 def _spikes(window: Window, span: slice) -> Iterator[Repair]:
-    """Take out what no channel can carry."""
+    """Take out what no channel can carry, and adopt what the import took out."""
     for row, channel in enumerate(window.channels):
         if not channel.is_energy:
             continue
         values, bits = window.values[row], window.quality[row]
-        marked = ((bits & int(Quality.SPIKE)) != 0) & ~np.isnan(values)
-        found = spikes(values, window.limits.of(channel)) | marked
+        found = spikes(values, window.limits.of(channel)) | ((bits & int(Quality.SPIKE)) != 0)
         for column in (span.start + np.flatnonzero(found[span])).tolist():
             bit = int(bits[column]) | int(Quality.SPIKE)
             known_at = int(window.known_at[row, column])
@@ -241,7 +309,8 @@ def _energy(window: Window, repairs: Iterable[Repair]) -> dict[str, float]:
     found: dict[str, float] = {}
     for one in repairs:
         held = float(window.values[_place(window, one)])
-        found[one.channel.value] = found.get(one.channel.value, 0.0) + held
+        if not math.isnan(held):
+            found[one.channel.value] = found.get(one.channel.value, 0.0) + held
     return found
 
 
@@ -263,9 +332,10 @@ def _from_balance(window: Window, span: slice) -> Iterator[Repair]:
             value = None if value is None or value > _NOISE_KWH else 0.0
         lengths = {int(bits[k, place]) & _LENGTH for k in range(len(house)) if k != gone}
         derived = any(bits[k, place] & int(Quality.DERIVED) for k in range(len(house)) if k != gone)
-        if value is None or len(lengths) != 1 or derived:
-            continue
         column = span.start + place
+        begun = int(window.slot_start[column]) >= window.begins.get(house[gone], 0)
+        if value is None or len(lengths) != 1 or derived or not begun:
+            continue
         known_at = int(max(window.known_at[row, column] for row in rows))
         quality = lengths.pop() | int(Quality.DERIVED)
         yield _single(window, (rows[gone], column), value, quality, known_at, BALANCE)
@@ -290,9 +360,12 @@ def _rest(channel: Channel, others: Mapping[Channel, F64], limits: Limits) -> fl
 
 
 def _left(window: Window, span: slice) -> dict[str, int]:
-    """Slots that are still missing, by energy channel."""
+    """Slots that are still missing, by energy channel; none before its first number ever."""
+    starts, begins = window.slot_start[span], window.begins
     found = {
-        channel.value: int(np.isnan(window.values[row, span]).sum())
+        channel.value: int(
+            (np.isnan(window.values[row, span]) & (starts >= begins.get(channel, 0))).sum()
+        )
         for row, channel in enumerate(window.channels)
         if channel.is_energy
     }

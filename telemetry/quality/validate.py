@@ -20,7 +20,13 @@ from telemetry.quality.findings import Check, Finding
 from telemetry.quality.missing import check_bits, check_missing
 from telemetry.quality.reference import HourlyReference
 from telemetry.quality.soc import check_soc, midnight_faults
-from telemetry.quality.values import check_dark_day, check_night, check_spikes, check_units
+from telemetry.quality.values import (
+    check_dark_day,
+    check_dark_hours,
+    check_night,
+    check_spikes,
+    check_units,
+)
 from telemetry.quality.window import Day, read_window, whole_days
 from telemetry.quality_table import DayClass, DayQuality
 from telemetry.slots import from_epoch
@@ -37,6 +43,7 @@ CHECKS: tuple[Callable[[Day], Iterator[Finding]], ...] = (
     check_balance,
     check_night,
     check_dark_day,
+    check_dark_hours,
     check_bits,
 )
 _BATTERY_FAULTS = frozenset({Check.SOC_RANGE, Check.SOC_JUMP, Check.BATTERY, Check.BALANCE})
@@ -58,7 +65,8 @@ def validate(
     Args:
         store: open for writing; it has the home.
         home: with its zone.
-        channels: those that are configured; others are not looked at.
+        channels: those that are configured; others are not looked at, nor is one on days before
+            its first number ever, see ``window``.
         limits: what they can carry.
         first: local day.
         last: local day, included.
@@ -111,6 +119,9 @@ def _verdict(
     for found in findings:
         counts[found.check.value] += found.count
     told = sorted((f for f in findings if f.sentence), key=lambda f: -f.severity.rank)
+    reasons: dict[str, str] = {}
+    for found in told:
+        reasons.setdefault(found.topic or found.sentence, found.sentence)
     return DayQuality(
         local_date=day.local_date,
         day_start=from_epoch(day.start),
@@ -118,6 +129,6 @@ def _verdict(
         reference=NO_REFERENCE if reference is None else HOURLY_REFERENCE,
         slots=day.slots,
         counts=dict(counts),
-        reasons=tuple(dict.fromkeys(f.sentence for f in told)),
+        reasons=tuple(reasons.values()),
         checked_at=now,
     )

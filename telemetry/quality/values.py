@@ -5,6 +5,9 @@ unit       the day's sum is over 300 times, or under 1/300 of, the median of the
 night PV   more than 0.01 kWh in a slot with the sun down from an hour before to an hour after
            (an hourly reading is spread over its quarters); above 0.25 kWh it is no PV
 dark day   no PV at all between days of more than 2 kWh; it is only told
+dark hours PV of zero for 2 h or more with the sun above 15 degrees, between two hours of the same
+           day that give 0.2 kWh or more, and twice the step of the meter; it is only told, and only
+           where no energy balance can: a stuck sensor, curtailment and snow look the same
 """
 
 from __future__ import annotations
@@ -14,12 +17,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from telemetry.arrays import F64, Bool
+from telemetry.channel_slots import runs
 from telemetry.channels import Channel, Quality
+from telemetry.quality.balance import house_channels, residual
 from telemetry.quality.findings import Check, Finding
-from telemetry.quality.window import CONTEXT_DAYS, SLOT_HOURS, Day
+from telemetry.quality.window import CONTEXT_DAYS, PER_HOUR, SLOT_HOURS, Day, meter_step_kwh
 from telemetry.quality_table import DayClass
 from telemetry.slots import SLOT_SECONDS
-from telemetry.sun import is_night
+from telemetry.sun import is_night, solar_elevation_deg
 
 SPIKE_TOLERANCE_KWH = 0.1
 _OVERLOAD = 1.1
@@ -31,6 +36,7 @@ _NIGHT_TOLD_KWH, _NIGHT_GRAVE_KWH = 0.01, 0.25
 _HOUR = 3600
 _BRIGHT_KWH = 2.0
 _PER_DAY = 96
+_HIGH_SUN_DEG, _DARK_SLOTS, _BRIGHT_HOUR_KWH, _STEPS = 15.0, 8, 0.2, 2.0
 
 
 def spikes(values_kwh: F64, limit_kw: float | None) -> Bool:
@@ -43,7 +49,7 @@ def spikes(values_kwh: F64, limit_kw: float | None) -> Bool:
 
 def check_spikes(day: Day) -> Iterator[Finding]:
     """Find numbers above the limit of their channel, and those a source marked as spikes."""
-    for channel in day.window.channels:
+    for channel in day.channels:
         if not channel.is_energy:
             continue
         values = day.values(channel)
@@ -51,30 +57,30 @@ def check_spikes(day: Day) -> Iterator[Finding]:
         # until somebody had it repaired.
         marked = day.marked(channel, Quality.SPIKE) & ~day.repaired(channel)
         found = spikes(values, day.window.limits.of(channel)) | marked
-        count = int(found.sum())
-        if count:
-            yield Finding(
-                check=Check.SPIKE,
-                count=count,
-                severity=day.severity(channel),
-                sentence=_spike_sentence(channel, values, found),
-            )
+        if found.any():
+            yield _spike_finding(day, channel, values, found)
 
 
-def _spike_sentence(channel: Channel, values: F64, found: Bool) -> str:
+def _spike_finding(day: Day, channel: Channel, values: F64, found: Bool) -> Finding:
     """Tell spikes; where most of the day is one, the unit is to blame."""
+    count, topic = int(found.sum()), ""
     told = values[found & ~np.isnan(values)]
     if not told.size:
-        hours = int(found.sum()) * SLOT_HOURS
-        return f"{channel}: {hours:g} h taken out, more than it can carry"
-    if 2 * int(found.sum()) > int((values > 0.0).sum()):
-        return f"{channel} looks like Wh: {np.median(told):.4g} in a typical slot"
-    return f"{channel}: {told.max():.4g} kWh in a slot is more than it can carry"
+        sentence = f"{channel}: {count * SLOT_HOURS:g} h taken out, more than it can carry"
+    elif 2 * count > int((values > 0.0).sum()):
+        sentence = f"{channel} looks like Wh: {np.median(told):.4g} in a typical slot"
+        topic = f"{channel} Wh"
+    else:
+        sentence = f"{channel}: {told.max():.4g} kWh in a slot is more than it can carry"
+    severity = day.severity(channel)
+    return Finding(
+        check=Check.SPIKE, count=count, severity=severity, sentence=sentence, topic=topic
+    )
 
 
 def check_units(day: Day) -> Iterator[Finding]:
     """Find days whose sum is a thousand times, or a thousandth of, that of the days around."""
-    for channel in day.window.channels:
+    for channel in day.channels:
         if not channel.is_energy:
             continue
         typical = _typical_day(day, channel)
@@ -89,7 +95,13 @@ def check_units(day: Day) -> Iterator[Finding]:
         if unit is not None:
             sentence = f"{channel} looks like {unit}: {total:.4g} on this day, {typical:.4g} around"
             severity = day.severity(channel)
-            yield Finding(check=Check.UNIT, count=1, severity=severity, sentence=sentence)
+            yield Finding(
+                check=Check.UNIT,
+                count=1,
+                severity=severity,
+                sentence=sentence,
+                topic=f"{channel} {unit}",
+            )
 
 
 def _typical_day(day: Day, channel: Channel) -> float | None:
@@ -135,3 +147,37 @@ def check_dark_day(day: Day) -> Iterator[Finding]:
     if dark and typical is not None and typical > _BRIGHT_KWH:
         sentence = f"pv_kwh: none all day, {typical:.3g} kWh on the days around"
         yield Finding(check=Check.DARK_DAY, count=1, sentence=sentence)
+
+
+def check_dark_hours(day: Day) -> Iterator[Finding]:
+    """Tell hours of zero PV under a high sun between bright ones, where no balance can judge them.
+
+    Raises:
+        MissingExtraError: pvlib is not installed, and the home has PV and a position.
+    """
+    position = day.window.home.position
+    if position is None or not day.has(Channel.PV_KWH):
+        return
+    values = day.values(Channel.PV_KWH)
+    least = max(_BRIGHT_HOUR_KWH, _STEPS * meter_step_kwh(day.hours(Channel.PV_KWH)))
+    for start, stop in runs((values == 0.0) & ~_balanced(day)):
+        around = (values[max(start - PER_HOUR, 0) : start], values[stop : stop + PER_HOUR])
+        if stop - start < _DARK_SLOTS or not all(float(one.sum()) >= least for one in around):
+            continue
+        middle = day.slot_start[start:stop] + SLOT_SECONDS // 2
+        high = solar_elevation_deg(middle, *position) > _HIGH_SUN_DEG
+        if int(high.sum()) >= _DARK_SLOTS:
+            sentence = (
+                f"pv_kwh: none for {(stop - start) * SLOT_HOURS:g} h under a high sun, "
+                f"{day.clock(start)} to {day.clock(stop)}: stuck or curtailed"
+            )
+            yield Finding(check=Check.DARK_HOURS, count=stop - start, sentence=sentence)
+
+
+def _balanced(day: Day) -> Bool:
+    """Slots (n,) that the energy balance of the house judges."""
+    house = house_channels(day.channels, day.window.limits)
+    if house is None:
+        return np.zeros(day.slots, dtype=np.bool_)
+    known: Bool = ~np.isnan(residual({channel: day.values(channel) for channel in house}))
+    return known

@@ -2,12 +2,16 @@
 
 The window reaches a week beyond the days that are judged, on both sides, so that the verdict on a
 day does not depend on which other days were asked for.
+
+A channel is not judged on days before its first number ever in the store: there it counts as not
+configured, so that a new sensor leaves the verdicts on older days as they were. Load and PV, which
+a day is for, are judged from the start.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -33,6 +37,9 @@ _TOLD_ONLY = frozenset(
     {Channel.EV_KWH, Channel.WATER_HEATER_KWH, Channel.VACATION, Channel.ALARM_ARMED}
 )
 _FLOWS = frozenset({Channel.CHARGE_KWH, Channel.DISCHARGE_KWH})
+_FROM_THE_START = frozenset({Channel.LOAD_KWH, Channel.PV_KWH})
+_SOC = (Channel.SOC_START, Channel.SOC_END)
+NEVER = 2**62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,6 +55,8 @@ class Window:
         quality: (C, N) bits of ``Quality``.
         known_at: (C, N) epoch seconds, -1 where there is no row.
         repaired: (C, N) put right by a repair.
+        begins: first slot ever with a number, epoch seconds, of channels that are not judged
+            before it; ``NEVER`` where there is none.
     """
 
     home: Home
@@ -58,6 +67,7 @@ class Window:
     quality: I64
     known_at: I64
     repaired: Bool
+    begins: Mapping[Channel, int] = field(default_factory=dict)
 
     def day(self, local_date: date) -> Day:
         """One local day."""
@@ -95,9 +105,15 @@ class Day:
         """Epoch seconds (n,)."""
         return self.window.slot_start[self.low : self.high]
 
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Those that are configured and have begun by the day's end."""
+        end, begins = self.start + self.slots * SLOT_SECONDS, self.window.begins
+        return tuple(c for c in self.window.channels if begins.get(c, 0) < end)
+
     def has(self, *channels: Channel) -> bool:
-        """Whether all of these are configured."""
-        return all(channel in self.window.channels for channel in channels)
+        """Whether all of these are among ``channels``."""
+        return set(channels) <= set(self.channels)
 
     def values(self, channel: Channel, margin: int = 0) -> F64:
         """Values of the day, and of ``margin`` slots before and after it as far as there are."""
@@ -111,6 +127,10 @@ class Day:
         """Slots that carry a bit."""
         found: Bool = (self.bits(channel, margin) & int(bit)) != 0
         return found
+
+    def repaired(self, channel: Channel) -> Bool:
+        """Slots of the day (n,) that a repair put right."""
+        return self.window.repaired[self._row(channel), self.low : self.high]
 
     def inner(self, margin: int) -> slice:
         """Where the day lies in what ``values`` returns for a margin."""
@@ -195,6 +215,19 @@ def context(home: Home, days: Sequence[date]) -> tuple[datetime, datetime]:
     return local_day(days[0] - reach, zone)[0], local_day(days[-1] + reach, zone)[1]
 
 
+def begins_of(store: Store, home: Home, channels: Iterable[Channel]) -> dict[Channel, int]:
+    """First slot ever with a number, epoch seconds, of channels that are not judged before it.
+
+    ``NEVER`` where there is none. The state of charge begins with either of its channels.
+    """
+    found = {}
+    for channel in set(channels) - _FROM_THE_START:
+        reach = store.coverage(home.home_id, channel)
+        found[channel] = NEVER if reach is None else to_epoch(reach.first)
+    soc = [channel for channel in _SOC if channel in found]
+    return found | dict.fromkeys(soc, min((found[channel] for channel in soc), default=NEVER))
+
+
 def read_window(
     store: Store, home: Home, channels: Sequence[Channel], limits: Limits, days: Sequence[date]
 ) -> Window:
@@ -216,4 +249,5 @@ def read_window(
         quality=seen.quality,
         known_at=seen.known_at,
         repaired=repaired,
+        begins=begins_of(store, home, names),
     )

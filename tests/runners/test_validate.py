@@ -11,6 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from typer.testing import CliRunner, Result
 
+import runners.quality_report
 import runners.validate
 from runners.cli import app
 from runners.config import load_config
@@ -70,7 +71,10 @@ def test_a_table_a_picture_and_json(folder: Path) -> None:
     assert [row[:2] for row in rows] == [["2025-06-04", "clean"], ["2025-06-06", "exclude"]]
     assert "13 clean (1 flagged), 0 mask_battery, 1 exclude" in result.stdout
     assert "reference: none" in result.stdout
-    assert max(len(line) for line in result.stdout.splitlines()) <= 80
+    assert "1 exclude (1 without data)" in result.stdout
+    lines = result.stdout.splitlines()
+    assert lines[-1] == f"picture: {folder / 'out' / 'quality.png'}"
+    assert max(len(line) for line in lines if line.startswith(" ")) <= 80
     assert (folder / "out" / "quality.png").read_bytes().startswith(b"\x89PNG")
     found = json.loads((folder / "days.json").read_text(encoding="utf-8"))
     assert found["totals"] == {"clean": 13, "mask_battery": 0, "exclude": 1}
@@ -88,6 +92,7 @@ def test_repair_and_undo(folder: Path) -> None:
     assert again.stdout.splitlines()[1].split() == ["slots", "repaired", "0"]
     assert "13 clean (0 flagged)" in validated(folder, "--no-plot").stdout
     assert not (folder / "out").exists()
+    assert "picture" not in validated(folder, "--no-plot").stdout
     assert "5 slots as they were" in run(folder, "repair", *days, "--undo").stdout
     assert "13 clean (1 flagged)" in validated(folder, "--no-plot").stdout
 
@@ -104,7 +109,11 @@ def test_two_weeks_up_to_yesterday(folder: Path) -> None:
     ("args", "code", "told"),
     [
         (("--start-date", "2100-01-01", "--end-date", "2100-01-02"), 65, "has ended"),
-        (("--start-date", "2025-06-02", "--end-date", "2025-06-01"), 65, "not before it"),
+        (
+            ("--start-date", "2025-06-02", "--end-date", "2025-06-01"),
+            2,
+            "--start-date: 2025-06-02 lies after the last day, 2025-06-01",
+        ),
         (("--start-date", "yesterday"), 2, "is no date"),
     ],
 )
@@ -113,6 +122,136 @@ def test_dates_that_cannot_be(folder: Path, args: tuple[str, ...], code: int, to
         result = run(folder, command, *args)
         assert result.exit_code == code
         assert told in result.output
+
+
+def test_undo_looks_at_its_dates_too(folder: Path) -> None:
+    days = ("--start-date", "2025-06-02", "--end-date", "2025-06-01")
+    result = run(folder, "repair", *days, "--undo")
+    assert result.exit_code == 2
+    assert "lies after the last day" in result.output
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        ((), "demo: 2025-06-04 to 2025-06-04: 5 slots as they were before"),
+        (("--start-date", "2025-06-01"), "2025-06-01 to 2025-06-04: 5 slots"),
+        (("--end-date", "2025-12-31"), "2025-06-04 to 2025-12-31: 5 slots"),
+        (("--start-date", "2025-06-05"), "2025-06-05 to 2025-06-05: 0 slots"),
+        (("--end-date", "2025-06-03"), "2025-06-03 to 2025-06-03: 0 slots"),
+    ],
+)
+def test_undo_without_dates_is_undoing_all(folder: Path, args: tuple[str, ...], told: str) -> None:
+    assert "demo: no slot is repaired" in run(folder, "repair", "--undo").stdout
+    days = ("--start-date", str(FIRST), "--end-date", str(LAST))
+    assert run(folder, "repair", *days).exit_code == 0
+    result = run(folder, "repair", "--undo", *args, "--json", str(folder / "undone.json"))
+    assert told in result.stdout
+    undone = json.loads((folder / "undone.json").read_text(encoding="utf-8"))
+    assert undone["undone"] == int(told.partition(" slots")[0].split()[-1])
+
+
+def put(folder: Path, channel: str, first: date, values: list[float]) -> None:
+    """Write days of one channel, each with the same number in all slots, NaN: missing."""
+    zone = load_config(folder / "config.yaml").home_config("demo").zone
+    last = first + timedelta(days=len(values) - 1)
+    slots = slot_range(local_day(first, zone)[0], local_day(last, zone)[1])
+    with Store.open(folder / "darkstar.sqlite") as store:
+        store.put_observations(
+            "demo",
+            channel,
+            slots,
+            np.repeat(np.array(values), 96),
+            known_at=slots + 900,
+            provenance="live",
+        )
+
+
+def test_days_with_one_verdict_are_one_row(folder: Path) -> None:
+    put(folder, "pv_kwh", FIRST, [0.2, *[np.nan] * 9, 0.2, 0.2, 0.2, np.nan])
+    put(folder, "ev_kwh", FIRST, [0.1, *[np.nan] * 9, 0.1, 0.1, 0.1, 0.1])
+    result = validated(folder, "--json", str(folder / "days.json"))
+    rows = [line.rstrip() for line in result.stdout.splitlines() if line.startswith(" 2025")]
+    gone = "missing all day: pv_kwh, ev_kwh"
+    assert [" ".join(row.split()) for row in rows] == [
+        "2025-06-01 clean pv_kwh: 0.2 kWh in a slot at",  # night, in the next line
+        f"2025-06-02 to 2025-06-03 (2 days) exclude {gone}",
+        "2025-06-04 exclude load_kwh: 1 h stood still and",  # caught up; what is gone comes last
+        f"2025-06-05 exclude {gone}",
+        "2025-06-06 exclude nothing is recorded",
+        f"2025-06-07 to 2025-06-10 (4 days) exclude {gone}",
+        "2025-06-11 to 2025-06-13 (3 days) clean pv_kwh: 0.2 kWh in a slot at",
+        "2025-06-14 exclude missing all day: pv_kwh",
+    ]
+    assert "4 clean (4 flagged), 0 mask_battery, 10 exclude (1 without data)" in result.stdout
+    found = json.loads((folder / "days.json").read_text(encoding="utf-8"))
+    assert found["totals"]["exclude"] == 10
+
+
+def test_no_reason_that_differs_is_hidden() -> None:
+    lines = runners.quality_report._lines
+    before, after = ["a", "b", "c"], ["a", "f"]
+    assert lines(["a", "b", "c", "d"], before, after) == ["d", "b", "c", "a"]
+    assert lines(["a", "b", "c", "d", "e"], before, after) == [
+        "d",
+        "e",
+        "b",
+        "c",
+        "and 1 more, as on the day before",
+    ]
+    assert lines(["d", "e", "f", "g", "h", "a"], before, after) == [
+        "d",
+        "e",
+        "g",
+        "h",
+        "f",
+        "and 1 more, as on the day before",
+    ]
+
+
+def told(folder: Path) -> list[str]:
+    """The lines after the totals."""
+    lines = validated(folder, "--no-plot").stdout.splitlines()
+    return lines[next(k for k, line in enumerate(lines) if line.startswith("reference")) + 1 :]
+
+
+def test_what_was_not_checked_is_told(folder: Path) -> None:
+    what = "not checked: energy balance"
+    flows = ["import_kwh", "export_kwh", "charge_kwh", "discharge_kwh"]
+    assert told(folder) == [f"{what}, because the files have no pv_kwh, {', '.join(flows)}"]
+    for channel in ("pv_kwh", *flows[1:]):
+        put(folder, channel, FIRST, [0.0] * 14)
+    assert told(folder) == [f"{what}, because the files have no import_kwh"]
+    put(folder, "import_kwh", date(2025, 6, 9), [0.25] * 6)
+    put(folder, "soc_end", date(2025, 6, 9), [0.5] * 6)
+    assert told(folder) == [
+        "import_kwh, state of charge begin 2025-06-09: not judged before",
+        f"{what} before 2025-06-09, because there is no import_kwh until then",
+    ]
+    put(folder, "import_kwh", FIRST, [0.25] * 14)
+    assert told(folder) == ["state of charge begins 2025-06-09: not judged before"]
+
+
+def test_what_is_wired_and_silent_is_told(folder: Path) -> None:
+    text = (folder / "config.yaml").read_text(encoding="utf-8")
+    for extra, want in (
+        ("", "not checked: energy balance, because input_sensors has no total_pv_production, "),
+        (
+            ", total_pv_production: sensor.pv, total_grid_import: sensor.a, total_grid_export: "
+            "sensor.b, total_battery_charge: sensor.c, total_battery_discharge: sensor.d",
+            "not checked: energy balance, because there is no reading of import_kwh, ",
+        ),
+    ):
+        wiring = WIRING.replace("load_total}", f"load_total{extra}}}")
+        wired = text.replace(
+            "    zone: Europe/Stockholm ", f"{wiring}    zone: Europe/Stockholm ", 1
+        )
+        (folder / "config.yaml").write_text(wired, encoding="utf-8")
+        lines = validated(folder, "--no-plot", "--no-reference").stdout.splitlines()
+        assert any(line.startswith(want) for line in lines), lines
+    assert (
+        "import_kwh, export_kwh, charge_kwh, discharge_kwh have no reading yet: not judged" in lines
+    )
 
 
 def test_home_assistant_that_does_not_answer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +306,7 @@ def test_the_legend_adds_up_to_the_classes(tmp_path: Path, monkeypatch: pytest.M
     assert [text.get_text() for text in legend.get_texts()] == [
         "clean (4)",
         "mask battery (4)",
-        "exclude: faults (3)",
-        "exclude: no data (1)",
+        "exclude (4)",
+        "of these without data (1)",
         "clean, flagged (2)",
     ]

@@ -118,7 +118,7 @@ def test_the_demo_home_is_clean(shared: Store, quarters: Month, hours: Month, na
         (in_wh, "discharge_kwh looks like Wh"),
         (in_wh_as_stored, "discharge_kwh is 8.64 kWh where"),
         (in_mwh, "charge_kwh looks like MWh"),
-        (missing, "charge_kwh: 24 h missing, 00:00 to 24:00"),
+        (missing, "missing all day: charge_kwh, discharge_kwh"),
     ],
     ids=lambda case: getattr(case, "__name__", ""),
 )
@@ -187,7 +187,7 @@ def test_what_is_not_configured_lowers_nothing(shared: Store, quarters: Month, n
     assert classes(days) == {}
     # The water heater is configured: told, and no more.
     assert [day for day, found in days.items() if found.flagged] == list(SPOILT)
-    assert days[SPOILT[0]].reasons == ("water_heater_kwh: 24 h missing, 00:00 to 24:00",)
+    assert days[SPOILT[0]].reasons == ("missing all day: water_heater_kwh",)
 
 
 def test_a_derived_load_is_as_wrong_as_the_battery(
@@ -248,7 +248,7 @@ def test_inverters_may_sleep(shared: Store, quarters: Month, name: str) -> None:
         "load_kwh: 1 h missing, 00:00 to 01:00",
         "pv_kwh: 1 h missing, 00:00 to 01:00",
     )
-    assert days[SPOILT[0]].reasons[0] == "pv_kwh: 24 h missing, 00:00 to 24:00"
+    assert days[SPOILT[0]].reasons[0] == "missing all day: pv_kwh"
     assert days[SPOILT[1]].reasons == ()
     assert dict(days[SPOILT[1]].counts) == {"asleep": 19 + 9}
 
@@ -290,6 +290,62 @@ def test_units_without_balance_or_limits(shared: Store, quarters: Month, name: s
     assert {found.reasons[0].partition(":")[0] for found in days.values()} == {
         "load_kwh looks like Wh"
     }
+
+
+@pytest.mark.parametrize("channel", [Channel.LOAD_KWH, DISCHARGE, CHARGE])
+def test_a_unit_is_told_once(shared: Store, quarters: Month, name: str, channel: Channel) -> None:
+    def wh(day: Values) -> None:
+        day[channel][:] *= 1000.0
+
+    found = judged(shared, stored(shared, quarters.with_days(SPOILT[:1], wh), name))[SPOILT[0]]
+    # Above the limit most of the day, a thousand times the days around, and mended by the balance.
+    assert sum(f"{channel} looks like Wh" in reason for reason in found.reasons) == 1
+    assert {"spike", "unit", "balance"} <= set(found.counts)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "cure"),
+    [
+        (CHARGE, DISCHARGE, "exchange total_battery_charge and total_battery_discharge in"),
+        (
+            Channel.IMPORT_KWH,
+            Channel.EXPORT_KWH,
+            "exchange total_grid_import and total_grid_export in input_sensors, then backfill",
+        ),
+    ],
+)
+def test_a_swap_tells_its_cure(
+    shared: Store, quarters: Month, name: str, one: Channel, other: Channel, cure: str
+) -> None:
+    def swap(day: Values) -> None:
+        day[one][:], day[other][:] = day[other].copy(), day[one].copy()
+
+    found = judged(shared, stored(shared, quarters.with_days(SPOILT[:1], swap), name))[SPOILT[0]]
+    assert cure in found.reasons[0]
+
+
+def test_dark_hours_at_noon(shared: Store, quarters: Month, name: str) -> None:
+    def dark(day: Values) -> None:
+        day[Channel.PV_KWH][46:54] = 0.0  # 11:30 to 13:30
+
+    def short(day: Values) -> None:
+        day[Channel.PV_KWH][46:53] = 0.0
+
+    def late(day: Values) -> None:
+        day[Channel.PV_KWH][82:90] = 0.0  # 20:30 to 22:30, the sun stands below 10 degrees
+
+    month = quarters.with_days(SPOILT[:1], dark).with_days(SPOILT[1:2], short)
+    home = stored(shared, month.with_days(SPOILT[2:], late), name)
+    days = judged(shared, home, channels=(Channel.LOAD_KWH, Channel.PV_KWH))
+    told = "pv_kwh: none for 2 h under a high sun, 11:30 to 13:30: stuck or curtailed"
+    assert {day: found.reasons for day, found in days.items() if found.reasons} == {
+        SPOILT[0]: (told,)
+    }
+    assert classes(days) == {}
+    # With all meters the balance judges it: here it was no curtailment.
+    days = judged(shared, home)
+    assert days[SPOILT[0]].day_class is DayClass.EXCLUDE
+    assert "dark_hours" not in days[SPOILT[0]].counts
 
 
 def test_twice_is_once_and_only_whole_days(shared: Store, quarters: Month, name: str) -> None:

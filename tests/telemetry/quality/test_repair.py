@@ -126,6 +126,112 @@ def test_what_is_not_repaired(shared: Store, quarters: Month, name: str) -> None
     assert run(shared, home, now=before_end) == RepairReport()
 
 
+def test_what_stood_still_with_the_load(shared: Store, quarters: Month, name: str) -> None:
+    noon = quarters.day(DAY).start + 48
+    heater, car = Channel.WATER_HEATER_KWH, Channel.EV_KWH
+    # A lump of five quarters must stay below what PV can give in one, or the import takes it out.
+    weak = 0.3 * quarters.values[PV]
+    values = quarters.values | {car: np.full(quarters.slots.size, 0.5), PV: weak}
+    values[heater] = values[heater].copy()
+    values[heater][noon - 4 : noon + 8] = 0.0  # it rests, and still does in the hour after
+    month = replace(quarters, values=values)
+    home = lumped(shared, month, name)
+    stopped = slice(noon, noon + 5)
+    for channel in (PV, car, heater):
+        array = values[channel][stopped].copy()
+        array[4] += array[:4].sum()
+        array[:4] = 0.0
+        lump = [256 if array[4] else 0]
+        shared.put_observations(
+            name,
+            channel,
+            month.slots[stopped],
+            array,
+            known_at=month.slots[stopped] + 900,
+            provenance="live",
+            quality=np.array([64] * 4 + lump),
+        )
+    meters = (LOAD, PV, heater, car)
+    original = facts(shared, home)
+    assert len(judged(shared, home, channels=meters)[DAY].reasons) == 4
+    report = repair(shared, home, channels=meters, limits=LIMITS, first=DAY, last=DAY, now=NOW)
+    # Load and PV with their lumps, and the heater's four zeros. The car may have paused: its stay.
+    assert report == RepairReport(slots={"lump": 5 + 5 + 4})
+    true = weak[quarters.day(DAY)]
+    np.testing.assert_allclose(seen(shared, home, PV)[48:53], true[48:53].sum() / 5.0)
+    assert seen(shared, home, PV).sum() == pytest.approx(true.sum(), abs=1e-9)
+    assert judged(shared, home, channels=meters)[DAY].reasons == (
+        "ev_kwh: 1 h stood still and caught up, 12:00 to 13:00",
+    )
+    assert undo(shared, home, first=DAY, last=DAY) == 14
+    assert facts(shared, home) == original
+
+
+def test_a_first_light_is_no_lump_of_the_standstill(
+    shared: Store, quarters: Month, name: str
+) -> None:
+    """PV that had not moved before the load stood still did not stop with it."""
+    home = lumped(shared, quarters, name)
+    noon = quarters.day(DAY).start + 48
+    dark = slice(noon - 8, noon + 5)
+    array = quarters.values[PV][dark].copy()
+    array[:-1] = 0.0
+    bits = np.array([0] * 12 + [256])
+    shared.put_observations(
+        name, PV, quarters.slots[dark], array, known_at=NOW, provenance="live", quality=bits
+    )
+    assert run(shared, home) == RepairReport(slots={"lump": 5})
+
+
+@pytest.mark.parametrize(
+    ("channel", "channels", "spoilt"),
+    [
+        (PV, (LOAD, PV), DayClass.EXCLUDE),
+        (CHARGE, (LOAD, PV, CHARGE, Channel.DISCHARGE_KWH), DayClass.MASK_BATTERY),
+    ],
+)
+def test_a_spike_taken_out_is_adopted(
+    shared: Store,
+    quarters: Month,
+    name: str,
+    channel: Channel,
+    channels: tuple[Channel, ...],
+    spoilt: DayClass,
+) -> None:
+    hour = slice(quarters.day(DAY).start + 48, quarters.day(DAY).start + 52)
+    values = quarters.values | {channel: quarters.values[channel].copy()}
+    values[channel][hour] = np.nan
+    home = stored(shared, replace(quarters, values=values), name)
+    shared.put_observations(
+        name,
+        channel,
+        quarters.slots[hour],
+        values[channel][hour],
+        known_at=NOW,
+        provenance="live",
+        quality=int(Quality.SPIKE),
+    )
+    original = facts(shared, home)
+    assert judged(shared, home, channels=channels)[DAY].day_class is spoilt
+    report = repair(shared, home, channels=channels, limits=LIMITS, first=DAY, last=DAY, now=NOW)
+    assert report == RepairReport(slots={"spike": 4}, left={channel.value: 4})
+    found = judged(shared, home, channels=channels)[DAY]
+    assert found.day_class is DayClass.CLEAN
+    assert found.reasons == (f"{channel}: 1 h missing, 12:00 to 13:00",)
+    assert undo(shared, home, first=DAY, last=DAY) == 4
+    assert facts(shared, home) == original
+
+
+def test_nothing_is_filled_before_a_channel_begins(
+    shared: Store, quarters: Month, name: str
+) -> None:
+    values = quarters.values | {CHARGE: quarters.values[CHARGE].copy()}
+    values[CHARGE][: quarters.day(DAY).start + 48] = np.nan
+    values[CHARGE][quarters.day(DAY).start + 60] = np.nan
+    home = stored(shared, replace(quarters, values=values), name)
+    assert run(shared, home) == RepairReport(slots={"balance": 1})
+
+
 def test_a_negative_rest_is_no_value(shared: Store, quarters: Month, name: str) -> None:
     values = {channel: array.copy() for channel, array in quarters.values.items()}
     night, noise = quarters.day(DAY).start + 4, quarters.day(DAY).start + 6

@@ -156,11 +156,15 @@ def test_a_repaired_hour_is_no_fault(filled: tuple[Store, Home, HourlyReference]
     # 18:00 UTC: 0.0 kWh, 19:00 UTC: 2.0 kWh; eight quarters of 0.25 kWh instead. 20:00 local.
     np.testing.assert_allclose(after[80:88], 0.25, atol=1e-9)
     assert after.sum() == pytest.approx(before.sum(), abs=1e-12)
-    assert report.slots == {"lump": 8}
+    # PV: 0 and 0.1 kWh. The sun sets at about 21:10, in the fifth of the eight quarters.
+    pv = store.observations("villa", [Channel.PV_KWH], start, end).of("pv_kwh")
+    np.testing.assert_allclose(pv[80:88], [0.02] * 5 + [0.0] * 3, atol=1e-9)
+    # The catch-up hour of 29 August, which the import took out, is a repaired spike now.
+    assert report.slots == {"lump": 16, "spike": 4}
     days = judged(filled)
     assert {day for day, found in days.items() if found.day_class is not DayClass.CLEAN} == EXCLUDED
-    # What the load holds now is told by a count alone; the PV of that hour still stood still.
-    assert days[STALLED].counts["repaired"] == 8
+    assert days[STALLED].reasons == ()
+    assert days[STALLED].counts["repaired"] == 16
 
 
 def test_a_wrong_hour_is_found(filled: tuple[Store, Home, HourlyReference]) -> None:
