@@ -242,11 +242,14 @@ def test_a_later_time_changes_nothing(
 def _rising(seed: int, count: int) -> tuple[F64, F64]:
     """A meter without resets: ticks of 0.1 kWh, silences, an excursion now and then."""
     rng = np.random.default_rng(seed)
-    apart = rng.choice([60.0, 300.0, 900.0, 4000.0, 9000.0], count, p=[0.3, 0.3, 0.3, 0.07, 0.03])
-    value = 4000.0 + np.cumsum(rng.choice([0.0, 0.1, 0.2], count))
+    gaps: F64 = np.array([60.0, 300.0, 900.0, 4000.0, 9000.0])
+    ticks: F64 = np.array([0.0, 0.1, 0.2])
+    apart: F64 = gaps[rng.choice(gaps.size, count, p=[0.3, 0.3, 0.3, 0.07, 0.03])]
+    value: F64 = 4000.0 + np.cumsum(ticks[rng.integers(0, ticks.size, count)])
     value[rng.random(count) < 0.02] += 300.0
     value[rng.random(count) < 0.05] = np.nan
-    return T0 - DAY + np.cumsum(apart), value
+    at: F64 = T0 - DAY + np.cumsum(apart)
+    return at, value
 
 
 @pytest.mark.parametrize("seed", range(8))
