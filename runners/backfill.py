@@ -6,13 +6,14 @@ better values are never replaced by worse ones.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from runners.config import Config, load_config
+from runners.dates import refuse_reversed, utc_now
 from runners.errors import EX_DATAERR, ConfigError, Problem
 from runners.output import console, write_json
 from runners.peer import open_peer
@@ -22,8 +23,6 @@ from telemetry.slots import local_day, slot_of, to_epoch, zone_info
 from telemetry.store import Store
 
 __all__ = ["local_span", "run_backfill"]
-
-_EX_USAGE = 2
 
 
 def run_backfill(
@@ -42,7 +41,7 @@ def run_backfill(
     """
     config = load_config(config_path)
     chosen = config.pick_home(home_id)
-    now = datetime.now(UTC)
+    now = utc_now()
     start, end = local_span(config, chosen, start_date, end_date, now)
     out = console(json_path)
     report = _filled(config, chosen, start, end, now)
@@ -65,9 +64,8 @@ def local_span(
     Raises:
         ConfigError: the days lie in the future, or the last before the first.
     """
-    if last is not None and last < first:
-        message = f"{first} lies after the last day, {last}; give an earlier one"
-        raise ConfigError("--start-date", [Problem("", "", message)], exit_code=_EX_USAGE)
+    if last is not None:
+        refuse_reversed(first, last)
     zone = config.home_config(home_id).zone
     start = local_day(first, zone)[0]
     end = local_day(last, zone)[1] if last is not None else now

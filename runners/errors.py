@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 __all__ = ["EX_CANTCREAT", "EX_CONFIG", "EX_DATAERR", "EX_NOINPUT", "EX_NOPERM", "EX_PROTOCOL"]
-__all__ += ["EX_TEMPFAIL", "EX_UNAVAILABLE"]
+__all__ += ["EX_TEMPFAIL", "EX_UNAVAILABLE", "EX_USAGE"]
 __all__ += ["ConfigError", "Problem"]
 
+EX_USAGE = 2
 EX_DATAERR = 65
 EX_NOINPUT = 66
 EX_UNAVAILABLE = 69

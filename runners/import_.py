@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from runners.config import Config, load_config
-from runners.errors import EX_DATAERR, EX_NOINPUT, ConfigError, Problem
+from runners.errors import EX_DATAERR, EX_NOINPUT, EX_USAGE, ConfigError, Problem
 from runners.output import console, write_json
 from telemetry.csv_import import import_file
 from telemetry.csv_report import ImportReport
@@ -28,7 +28,6 @@ from telemetry.store import Store
 
 __all__ = ["run_import"]
 
-_EX_USAGE = 2
 _ADD_HOME = (
     "home {home} is in no `homes:` of {config}; its data are imported, to plan it add there:\n"
     "  {home}: {{zone: ..., latitude: ..., longitude: ..., area: ..., battery: ..., grid: ..., "
@@ -96,7 +95,7 @@ def _check_databases(files: Sequence[Path]) -> None:
     others = [path for path in files if path.exists() and not is_database(path)]
     if others:
         problems = [Problem(str(path), "", message) for path in others]
-        raise ConfigError("--home", problems, exit_code=_EX_USAGE)
+        raise ConfigError("--home", problems, exit_code=EX_USAGE)
 
 
 def _nothing_usable(report: ImportReport) -> bool:

@@ -11,18 +11,16 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from runners.errors import EX_CANTCREAT, ConfigError, Problem
+from runners.picture import empty_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from mpc import Plan
     from mpc.arrays import F64
 
 __all__ = ["plot_plan"]
 
-_DPI = 100
 _SIZE_INCHES = (12.0, 9.0)
 _IMPORT, _EXPORT, _VALUE = "#c0392b", "#1e8449", "#6c3483"
 _LOAD, _PV, _CHARGE, _DISCHARGE = "#1b2631", "#f4b942", "#5dade2", "#1f618d"
@@ -55,7 +53,7 @@ def plot_plan(
     Raises:
         ConfigError: matplotlib is not installed, or the file cannot be written.
     """
-    figure = _figure(path)
+    figure = empty_figure(path, _SIZE_INCHES)
     panels = figure.subplots(3, 1, sharex=True, height_ratios=(1.0, 1.1, 0.8))
     clock = ZoneInfo(zone)
     edges = _days([*plan.starts, plan.starts[-1] + timedelta(minutes=plan.slot_minutes[-1].item())])
@@ -63,23 +61,7 @@ def plot_plan(
     _power(panels[1], plan, edges)
     _stored(panels[2], plan, edges, (min_soc_kwh, max_soc_kwh))
     _time_axis(panels, edges, clock)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=_DPI)
-    except OSError as err:
-        message = f"cannot be written ({err.strerror}); name another place, or add --no-plot"
-        raise ConfigError(str(path), [Problem("", "", message)], exit_code=EX_CANTCREAT) from None
-
-
-def _figure(path: Path) -> "Figure":
-    """Return an empty figure, or say how to get matplotlib."""
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 - heavy, and only needed here
-    except ModuleNotFoundError:
-        message = "matplotlib is not installed; pip install 'darkstar-energy[plot]', or --no-plot"
-        raise ConfigError(str(path), [Problem("", "", message)]) from None
-    return Figure(figsize=_SIZE_INCHES, layout="constrained")
+    save_figure(figure, path, title)
 
 
 def _days(moments: list[datetime]) -> "F64":

@@ -11,17 +11,15 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runners.errors import EX_CANTCREAT, ConfigError, Problem
+from runners.picture import empty_figure, save_figure
 from telemetry.quality.findings import Check
 from telemetry.quality_table import DayClass, DayQuality
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["plot_quality"]
 
-_DPI = 100
 _WIDTH, _ROW, _REST = 12.0, 0.32, 1.75  # inches: all, of a month, of title, legend and days
 _COLOURS = {
     DayClass.CLEAN: "#a6d3ec",
@@ -46,28 +44,12 @@ def plot_quality(days: Sequence[DayQuality], path: Path, *, title: str) -> None:
         ConfigError: matplotlib is not installed, or the file cannot be written.
     """
     months = _months(days)
-    figure = _figure(path, len(months))
+    figure = empty_figure(path, (_WIDTH, _REST + _ROW * len(months)))
     axes = figure.subplots()
     _squares(axes, days, months)
     _axes(axes, months)
     _legend(axes, days)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=_DPI)
-    except OSError as err:
-        message = f"cannot be written ({err.strerror}); name another place, or add --no-plot"
-        raise ConfigError(str(path), [Problem("", "", message)], exit_code=EX_CANTCREAT) from None
-
-
-def _figure(path: Path, rows: int) -> Figure:
-    """Return an empty figure, or say how to get matplotlib."""
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 - heavy, and only needed here
-    except ModuleNotFoundError:
-        message = "matplotlib is not installed; pip install 'darkstar-energy[plot]', or --no-plot"
-        raise ConfigError(str(path), [Problem("", "", message)]) from None
-    return Figure(figsize=(_WIDTH, _REST + _ROW * rows), layout="constrained")
+    save_figure(figure, path, title)
 
 
 def _months(days: Sequence[DayQuality]) -> dict[tuple[int, int], int]:

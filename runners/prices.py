@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from runners.config import Config, load_config
+from runners.dates import utc_now
 from runners.errors import EX_TEMPFAIL, ConfigError, Problem
 from runners.output import console, write_json
 from telemetry.errors import MissingExtraError, PeerError, SeriesError, TelemetryError
@@ -92,10 +93,6 @@ class _Round:
         return all(day.state == "complete" or day.area in self.refused for day in self.days)
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @contextmanager
 def open_provider(name: str) -> Iterator[DayAhead]:
     """A provider of prices, ``nordpool`` or ``energy_charts``, as long as the block lasts."""
@@ -118,7 +115,7 @@ def run_prices(
     wait: bool = False,
     json_path: str | None = None,
     provider: DayAhead | None = None,
-    clock: Callable[[], datetime] = _utc_now,
+    clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
     """Fetch today's and tomorrow's prices of every home's area, and report.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from rich import box
@@ -19,7 +19,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from runners.config import Config, load_config
-from runners.errors import EX_DATAERR, ConfigError, Problem
+from runners.dates import refuse_reversed, utc_now
+from runners.errors import EX_DATAERR, EX_USAGE, ConfigError, Problem
 from runners.output import console, write_json
 from runners.prices import Market, fetch_page, markets_of, open_provider, pages, stored
 from telemetry.errors import PeerAuthError
@@ -28,7 +29,6 @@ from telemetry.store import Store
 
 __all__ = ["checked_days", "day_spans", "progress_bar", "run_prices_backfill"]
 
-_EX_USAGE = 2
 _MOST_SPANS = 8
 
 
@@ -55,10 +55,6 @@ class MarketReport:
     refused: str | None
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def run_prices_backfill(
     *,
     config_path: Path,
@@ -68,7 +64,7 @@ def run_prices_backfill(
     provider_name: str = EnergyCharts.name,
     json_path: str | None = None,
     provider: DayAhead | None = None,
-    clock: Callable[[], datetime] = _utc_now,
+    clock: Callable[[], datetime] = utc_now,
 ) -> int:
     """Fetch the delivery days from ``start_date`` to ``end_date`` (included; default: today).
 
@@ -99,10 +95,8 @@ def checked_days(first: date, last: date, newest: date) -> list[date]:
     """
     if last > newest:
         message = f"{last} is not there yet; give {newest} or earlier"
-        raise ConfigError("--end-date", [Problem("", "", message)], exit_code=_EX_USAGE)
-    if last < first:
-        message = f"{first} lies after the last day, {last}; give an earlier one"
-        raise ConfigError("--start-date", [Problem("", "", message)], exit_code=_EX_USAGE)
+        raise ConfigError("--end-date", [Problem("", "", message)], exit_code=EX_USAGE)
+    refuse_reversed(first, last)
     return days_between(first, last)
 
 

@@ -7,12 +7,12 @@ the next. Of two runs at once the second leaves, with a word and exit code 0.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
 from runners.config import Config, load_config
+from runners.dates import utc_now
 from runners.errors import ConfigError
 from runners.lock import only_one
 from runners.output import console, write_json
@@ -77,7 +77,7 @@ def _record_home(config: Config, home_id: str) -> RecordReport:
         Store.open(config.store_url, system_id=config.system.system_id) as store,
     ):
         store.put_home(config.home(home_id))
-        return record(store, peer, home_id, sensors, limits, now=datetime.now(UTC))
+        return record(store, peer, home_id, sensors, limits, now=utc_now())
 
 
 def _tried(config: Config, home_id: str) -> RecordReport | ConfigError | TelemetryError:

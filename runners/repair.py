@@ -6,12 +6,13 @@ that is left out is that of the first or the last repair.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 from runners.config import load_config
+from runners.dates import refuse_reversed, utc_now
 from runners.output import console, summary_table, write_json
-from runners.validate import channels_of, local_dates, refuse_reversed
+from runners.validate import channels_of, local_dates
 from telemetry.quality.repair import RepairReport, repair, repaired_days, undo
 from telemetry.store import Store
 
@@ -34,7 +35,7 @@ def run_repair(
     """
     config = load_config(config_path)
     chosen = config.pick_home(home_id)
-    now = datetime.now(UTC)
+    now = utc_now()
     first, last = local_dates(config, chosen, start_date, end_date, now)
     with Store.open(config.store_url, system_id=config.system.system_id) as store:
         report = repair(

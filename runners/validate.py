@@ -7,10 +7,11 @@ not answer is an error, since a verdict without it is weaker: ``--no-reference``
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from runners.config import Config, load_config
+from runners.dates import refuse_reversed, utc_now
 from runners.errors import EX_DATAERR, ConfigError, Problem
 from runners.output import console, write_json
 from runners.quality_report import notes, report, totals
@@ -28,13 +29,11 @@ __all__ = [
     "channels_of",
     "hourly_reference",
     "local_dates",
-    "refuse_reversed",
     "run_validate",
 ]
 
 OUT = Path("out")
 DEFAULT_DAYS = 14
-_EX_USAGE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +75,7 @@ def run_validate(
     """
     config = load_config(config_path)
     chosen = config.pick_home(home_id)
-    now = datetime.now(UTC)
+    now = utc_now()
     first, last = local_dates(config, chosen, start_date, end_date, now)
     home = config.home(chosen)
     with Store.open(config.store_url, system_id=config.system.system_id) as store:
@@ -170,17 +169,6 @@ def local_dates(
         message = f"no day from {start} to {end} has ended; give a --start-date in the past"
         raise ConfigError("--start-date", [Problem("", "", message)], exit_code=EX_DATAERR)
     return start, end
-
-
-def refuse_reversed(first: date, last: date) -> None:
-    """Refuse days that end before they begin.
-
-    Raises:
-        ConfigError: they do.
-    """
-    if last < first:
-        message = f"{first} lies after the last day, {last}; give an earlier one"
-        raise ConfigError("--start-date", [Problem("", "", message)], exit_code=_EX_USAGE)
 
 
 def _is_wired(config: Config, home_id: str) -> bool:

@@ -17,6 +17,7 @@ from rich import box
 from rich.table import Table
 
 from runners.config import Config, load_config
+from runners.dates import utc_now
 from runners.errors import EX_DATAERR
 from runners.output import console, write_json
 from runners.prices import pages
@@ -76,10 +77,6 @@ class ArchiveReport:
     missing: tuple[date, ...]
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @contextmanager
 def open_service() -> Iterator[OpenMeteo]:
     """The weather service, as long as the block lasts."""
@@ -97,7 +94,7 @@ def run_weather(
     home_id: str | None = None,
     json_path: str | None = None,
     service: OpenMeteo | None = None,
-    clock: Callable[[], datetime] = _utc_now,
+    clock: Callable[[], datetime] = utc_now,
 ) -> None:
     """Fetch and store the forecast of every home with a position, or of one, and report.
 
@@ -179,7 +176,7 @@ def run_weather_backfill(
     home_id: str | None = None,
     json_path: str | None = None,
     service: OpenMeteo | None = None,
-    clock: Callable[[], datetime] = _utc_now,
+    clock: Callable[[], datetime] = utc_now,
 ) -> int:
     """Fetch what happened in the UTC days from the first to the last (default: yesterday).
 

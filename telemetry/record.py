@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
 
 import numpy as np
 
@@ -48,7 +47,7 @@ from telemetry.homeassistant.units import history_values, numeric
 from telemetry.limits import Limits
 from telemetry.night_pv import night_zeros
 from telemetry.quality.window import meter_step_kwh
-from telemetry.sensors import Part, Sensors, Source
+from telemetry.sensors import Sensors, Source
 from telemetry.slots import SLOT_SECONDS, slot_of, slot_range, to_epoch
 from telemetry.statistics_slots import check_percent, want_known
 from telemetry.store import Store
@@ -123,7 +122,7 @@ def record(
     if _has_states(histories, sensors, Channel.PV_KWH):
         found = _with_nights(found, store.home(home_id).position, notes)
     if sensors.derived_load:
-        noise = _noise_kwh(histories, chain(*sensors.energy.values()))
+        noise = _noise_kwh(histories, sensors.behind_load)
         found[Channel.LOAD_KWH] = derived_load(found, noise_kwh=noise)
     found = judge_standstill(
         found,
@@ -242,9 +241,7 @@ def _source_slots(
     if kind is None:
         got = f"is in {next((u for u in history.units if u), 'no unit')}"
         raise SensorError(source.entity_id, got, "an energy (kWh, Wh) or a power (kW, W)")
-    if source.part is not Part.ALL:
-        want = "part: all; positive and negative parts are for power sensors"
-        raise SensorError(source.entity_id, f"is a meter with part {source.part.value}", want)
+    source.check_is_whole()
     readings = held_readings(at, values, until=until, spacing_seconds=_SPACING_SECONDS)
     return counter_slots(readings, slots, spacing_seconds=_SPACING_SECONDS, limit_kw=limit_kw)
 
@@ -269,8 +266,7 @@ def _resolution(
     """
     if load is None or not _stood_still(load):
         return 0.0
-    sources = sensors.energy.get(Channel.LOAD_KWH) or chain(*sensors.energy.values())
-    seen = {one.entity_id: history_values(histories[one.entity_id]) for one in sources}
+    seen = {one.entity_id: history_values(histories[one.entity_id]) for one in sensors.behind_load}
     kwh = {name: values for name, (_, values, kind) in seen.items() if kind == "energy"}
     for _ in range(_RESTED_DAYS):
         seldom = tuple(name for name, values in kwh.items() if _rises(values) < _LEAST_RISES)

@@ -132,7 +132,7 @@ def read(conn: sa.Connection, *, home_id: str, start: int, end: int) -> tuple[Or
             slot_start=row["at"],
             value=math.nan if row["old_value"] is None else row["old_value"],
             provenance=row["old_provenance"],
-            quality=row["old_quality"] or 0,
+            quality=0 if row["old_quality"] is None else row["old_quality"],
             known_at=row["known"],
             rule=row["rule"],
         )

@@ -41,6 +41,16 @@ class Source:
         if self.sign not in (1, -1):
             raise SensorError(self.entity_id, f"has sign {self.sign}", "+1 or -1")
 
+    def check_is_whole(self) -> None:
+        """Refuse a part of a meter: it only rises.
+
+        Raises:
+            SensorError: a part is wanted.
+        """
+        if self.part is not Part.ALL:
+            want = "part: all; positive and negative parts are for power sensors"
+            raise SensorError(self.entity_id, f"is a meter with part {self.part.value}", want)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensors:
@@ -91,6 +101,12 @@ class Sensors:
         """The entities of all energy channels, each once, sorted."""
         named = {source.entity_id for sources in self.energy.values() for source in sources}
         return tuple(sorted(named))
+
+    @property
+    def behind_load(self) -> tuple[Source, ...]:
+        """The sources that the load is measured, or derived, from."""
+        measured = self.energy.get(Channel.LOAD_KWH)
+        return measured or tuple(one for sources in self.energy.values() for one in sources)
 
     @property
     def state_entities(self) -> tuple[str, ...]:

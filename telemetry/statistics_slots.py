@@ -11,7 +11,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from itertools import chain
 
 import numpy as np
 
@@ -157,7 +156,7 @@ def channel_slots(
     if pv is not None and not np.isnan(pv.values).all():
         found = night_zeros(found, position, interval_seconds=seconds)
     if sensors.derived_load:
-        noise = _noise_kwh(rows, chain(*sensors.energy.values()), seconds)
+        noise = _noise_kwh(rows, sensors.behind_load, seconds)
         found[Channel.LOAD_KWH] = derived_load(found, noise_kwh=noise)
     found = judge_standstill(found, resolution_kwh=_resolution(rows, sensors))
     inside = np.isin(wide, slot_range(*span))
@@ -181,9 +180,7 @@ def _source_slots(
         return mean_power_slots(
             rows.start, mean, seconds, slots, limit_kw=limit_kw, part=source.part
         )
-    if source.part is not Part.ALL:
-        want = "part: all; positive and negative parts are for power sensors"
-        raise SensorError(source.entity_id, f"is a meter with part {source.part.value}", want)
+    source.check_is_whole()
     readings = statistics_readings(rows.start, rows.change, seconds)
     return counter_slots(
         readings, slots, spacing_seconds=float(seconds), limit_kw=limit_kw, total=True
@@ -206,9 +203,7 @@ def known_side(rows: Statistics, source: Source, seconds: int) -> F64:
 
 def _resolution(rows: Mapping[str, Statistics], sensors: Sensors) -> float:
     """The coarsest step of the meters behind the load, kWh."""
-    behind = sensors.energy.get(Channel.LOAD_KWH)
-    sources = behind or tuple(one for some in sensors.energy.values() for one in some)
-    return max(resolution_of(_apart(rows[one.entity_id].change)) for one in sources)
+    return max(resolution_of(_apart(rows[one.entity_id].change)) for one in sensors.behind_load)
 
 
 def _noise_kwh(rows: Mapping[str, Statistics], sources: Iterable[Source], seconds: int) -> float:

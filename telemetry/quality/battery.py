@@ -14,6 +14,7 @@ out: an estimate there mixes two days.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,6 +140,13 @@ def _around(points: Points, gained_kwh: F64, limits: Limits) -> F64:
     size = known.size
     before = total[points.edge] - total[np.maximum(points.edge - PER_HOUR, 0)]
     after = total[np.minimum(points.edge + PER_HOUR, size)] - total[points.edge]
-    most = max(limits.charge_kw or 0.0, (limits.discharge_kw or 0.0) / limits.discharge_efficiency)
+    most = _most_kwh_an_hour(limits)
     share: F64 = np.minimum(np.abs(before), most) + np.minimum(np.abs(after), most)
     return 0.5 * share
+
+
+def _most_kwh_an_hour(limits: Limits) -> float:
+    """What the ratings let the stored energy move by in an hour; infinite where one is unknown."""
+    if limits.charge_kw is None or limits.discharge_kw is None:
+        return math.inf
+    return max(limits.charge_kw, limits.discharge_kw / limits.discharge_efficiency)
