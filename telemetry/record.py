@@ -12,9 +12,9 @@ it on the line. Nothing is lost or counted twice: both sides of an edge use one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -114,9 +114,13 @@ def record(
     end = slot_of(now)
     start, notes = _since(store, home_id, sensors, end)
     wanted = (*sensors.energy_entities, *sensors.state_entities)
-    histories = peer.history(wanted, start - _CONTEXT, now)
+    present = peer.states()
+    histories = {
+        entity: history if entity in present else _vanished(history, now)
+        for entity, history in peer.history(wanted, start - _CONTEXT, now).items()
+    }
     _check_any(histories, sensors)
-    notes += _silent(peer, histories)
+    notes += _silent(histories, tuple(present))
     slots = slot_range(slot_of(start - _CONTEXT), end)
     found = _energies(histories, sensors, limits, slots, now)
     if _has_states(histories, sensors, Channel.PV_KWH):
@@ -179,16 +183,32 @@ def _check_any(histories: Mapping[str, History], sensors: Sensors) -> None:
         raise SensorError(", ".join(meters), "is unknown to Home Assistant", want)
 
 
-def _silent(peer: Peer, histories: Mapping[str, History]) -> list[str]:
-    """One note for each entity without a usable state."""
+def _vanished(history: History, now: datetime) -> History:
+    """History of an entity that is not there any more: its last state does not hold until now."""
+    if not history.states:
+        return history
+    last = float(history.at[-1])
+    return History(
+        at=np.append(history.at, last + min(1.0, (now.timestamp() - last) / 2.0)),
+        states=(*history.states, "unavailable"),
+        units=(*history.units, history.units[-1]),
+    )
+
+
+def _silent(histories: Mapping[str, History], known: Sequence[str]) -> list[str]:
+    """One note for each entity without a usable state, or that is not there any more."""
     notes = []
-    absent = any(not history.states for history in histories.values())
-    known = tuple(peer.states()) if absent else ()
     for entity, history in sorted(histories.items()):
         if not history.states:
             notes.append(f"{entity} is unknown to Home Assistant, want {want_known(entity, known)}")
         elif all(state in ("unavailable", "unknown", "") for state in history.states):
             notes.append(f"{entity} is {history.states[-1] or 'removed'}: its slots are missing")
+        elif entity not in known:
+            at = f"{datetime.fromtimestamp(history.at[-1], UTC):%Y-%m-%d %H:%M} UTC"
+            notes.append(
+                f"{entity} has gone from Home Assistant, its last state is of {at}: its slots "
+                "since then are missing; was it renamed? Correct input_sensors"
+            )
     return notes
 
 

@@ -32,6 +32,7 @@ class FakePeer:
         fives: the same, by five minutes.
         units: by entity; kWh where not given.
         live: states by entity, ascending.
+        gone: entities of ``live`` that are not there any more.
     """
 
     now: datetime
@@ -39,14 +40,24 @@ class FakePeer:
     fives: dict[str, Rows] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     live: dict[str, States] = field(default_factory=dict)
+    gone: frozenset[str] = frozenset()
 
     def clock(self) -> datetime:
         """Its time."""
         return self.now
 
     def states(self) -> Mapping[str, State]:
-        """Nothing: no test asks."""
-        return {}
+        """What each entity shows last."""
+        return {
+            name: State(
+                entity_id=name,
+                state=states[-1][1],
+                unit=self.units.get(name, "kWh"),
+                last_updated=states[-1][0],
+            )
+            for name, states in self.live.items()
+            if states and name not in self.gone
+        }
 
     def statistic_ids(self) -> Mapping[str, StatisticMeta]:
         """What it has rows of."""

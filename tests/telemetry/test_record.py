@@ -184,12 +184,26 @@ def test_a_sensor_that_vanishes_is_told_and_the_others_are_recorded(store: Store
     assert report.notes == (
         "sensor.dead is unavailable: its slots are missing",
         "sensor.gone is unknown to Home Assistant, want an entity that it has; "
-        "was it renamed? Correct input_sensors",
+        "did you mean sensor.load? Correct input_sensors",
     )
     channels = ["load_kwh", "pv_kwh", "ev_kwh"]
     seen = store.observations("villa", channels, START - HOUR, START)
     assert seen.values[0] == pytest.approx([0.15] * 4)
     assert np.isnan(seen.values[1:]).all()
+
+
+def test_the_last_state_of_an_entity_that_is_gone_does_not_hold(store: Store) -> None:
+    # It ticked until 05:30 and was gone after a restart: no row of its history says so.
+    peer = FakePeer(now=START, live={LOAD: meter(0.01, 90)}, gone=frozenset({LOAD}))
+    peer.now = START + LATE
+    report = record(store, peer, "villa", WIRED, LIMITS, now=peer.now)
+    found = loads(store, START - HOUR, START)
+    assert found[:2] == pytest.approx([0.15, 0.15])
+    assert np.isnan(found[2:]).all()
+    assert (
+        "sensor.load has gone from Home Assistant, its last state is of 2025-07-01 05:30"
+        in (report.notes[0])
+    )
 
 
 def test_states_of_charge_and_switches(store: Store) -> None:
