@@ -119,7 +119,7 @@ def record(
         entity: history if entity in present else _vanished(history, now)
         for entity, history in peer.history(wanted, start - _CONTEXT, now).items()
     }
-    _check_any(histories, sensors)
+    _check_any(histories, sensors, tuple(present))
     notes += _silent(histories, tuple(present))
     slots = slot_range(slot_of(start - _CONTEXT), end)
     found = _energies(histories, sensors, limits, slots, now)
@@ -175,10 +175,12 @@ def _since(
     return end - LONGEST, [note]
 
 
-def _check_any(histories: Mapping[str, History], sensors: Sensors) -> None:
+def _check_any(
+    histories: Mapping[str, History], sensors: Sensors, present: Sequence[str]
+) -> None:
     """Refuse a wiring of which Home Assistant knows no meter at all."""
     meters = sensors.energy_entities
-    if all(not histories[entity].states for entity in meters):
+    if not any(histories[entity].states or entity in present for entity in meters):
         want = "entities it has; were they renamed? correct input_sensors"
         raise SensorError(", ".join(meters), "is unknown to Home Assistant", want)
 
@@ -199,7 +201,10 @@ def _silent(histories: Mapping[str, History], known: Sequence[str]) -> list[str]
     """One note for each entity without a usable state, or that is not there any more."""
     notes = []
     for entity, history in sorted(histories.items()):
-        if not history.states:
+        if not history.states and entity in known:
+            # Home Assistant commits states some seconds after it shows them.
+            notes.append(f"{entity} has no history yet: its slots are missing")
+        elif not history.states:
             notes.append(f"{entity} is unknown to Home Assistant, want {want_known(entity, known)}")
         elif all(state in ("unavailable", "unknown", "") for state in history.states):
             notes.append(f"{entity} is {history.states[-1] or 'removed'}: its slots are missing")

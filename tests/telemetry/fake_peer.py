@@ -33,6 +33,7 @@ class FakePeer:
         units: by entity; kWh where not given.
         live: states by entity, ascending.
         gone: entities of ``live`` that are not there any more.
+        young: entities of ``live`` that are shown and not yet in the history.
     """
 
     now: datetime
@@ -41,6 +42,7 @@ class FakePeer:
     units: dict[str, str] = field(default_factory=dict)
     live: dict[str, States] = field(default_factory=dict)
     gone: frozenset[str] = frozenset()
+    young: frozenset[str] = frozenset()
 
     def clock(self) -> datetime:
         """Its time."""
@@ -118,7 +120,7 @@ class FakePeer:
         return {name: self._history(name, start, end) for name in entity_ids}
 
     def _history(self, name: str, start: datetime, end: datetime) -> History:
-        states = self.live.get(name, ())
+        states = () if name in self.young else self.live.get(name, ())
         before = [(start, state) for at, state in states if at <= start][-1:]
         kept = before + [(at, state) for at, state in states if start < at <= min(end, self.now)]
         unit = self.units.get(name, "kWh")

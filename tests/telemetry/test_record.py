@@ -206,6 +206,15 @@ def test_the_last_state_of_an_entity_that_is_gone_does_not_hold(store: Store) ->
     )
 
 
+def test_an_entity_that_is_shown_before_its_history_is_not_unknown(store: Store) -> None:
+    # Home Assistant commits states every few seconds: a run right after its start sees none.
+    at = START + LATE
+    peer = FakePeer(now=at, live={LOAD: [(at, "1.0")]}, young=frozenset({LOAD}))
+    report = record(store, peer, "villa", WIRED, LIMITS, now=at)
+    assert report.notes == ("sensor.load has no history yet: its slots are missing",)
+    assert np.isnan(loads(store, START - HOUR, START)).all()
+
+
 def test_states_of_charge_and_switches(store: Store) -> None:
     sensors = Sensors(
         energy={Channel.LOAD_KWH: (Source(entity_id=LOAD),)},
