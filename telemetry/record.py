@@ -175,9 +175,7 @@ def _since(
     return end - LONGEST, [note]
 
 
-def _check_any(
-    histories: Mapping[str, History], sensors: Sensors, present: Sequence[str]
-) -> None:
+def _check_any(histories: Mapping[str, History], sensors: Sensors, present: Sequence[str]) -> None:
     """Refuse a wiring of which Home Assistant knows no meter at all."""
     meters = sensors.energy_entities
     if not any(histories[entity].states or entity in present for entity in meters):
