@@ -6,15 +6,19 @@
     │   ├── HorizonError            the series do not describe one horizon
     │   ├── TariffError             a price component or settlement period
     │   ├── StateError              the stored energy at the start
-    │   └── SchemaError             a saved plan that cannot be read back
+    │   ├── SchemaError             a saved plan that cannot be read back
+    │   └── EngineError             a problem that an engine cannot solve exactly
+    ├── KernelError (RuntimeError)  a kernel that cannot be compiled
     └── SolverError (RuntimeError)  HiGHS gave no answer; the last plan stays in force
 
 Every message says what, got, wanted and how to mend it; the facts are attributes.
 """
 
 __all__ = [
+    "EngineError",
     "HorizonError",
     "InputError",
+    "KernelError",
     "PlanError",
     "SchemaError",
     "SiteError",
@@ -65,6 +69,28 @@ class StateError(InputError):
 
 class SchemaError(InputError):
     """A saved plan of another schema, or one that was damaged."""
+
+
+class EngineError(InputError):
+    """A problem that the storage engine cannot solve exactly.
+
+    Attributes:
+        slot: the first slot that it cannot, or None where the reason is no slot's.
+    """
+
+    def __init__(self, got: str, want: str, slot: int | None = None) -> None:
+        """Name the slot and the reason; HiGHS can always plan it."""
+        self.slot = slot
+        name = "the problem" if slot is None else f"slot {slot}"
+        super().__init__(name, got, want)
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        """Survive the way through a process pool."""
+        return type(self), (self.got, self.want, self.slot)
+
+
+class KernelError(PlanError, RuntimeError):
+    """A kernel that cannot be compiled; planning with HiGHS needs none."""
 
 
 class SolverError(PlanError, RuntimeError):

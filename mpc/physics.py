@@ -1,6 +1,6 @@
 """Battery step, grid settlement and slot cost: the one definition of the physics.
 
-Plain scalar functions without branches on types, so that numba can compile them as they stand.
+Plain functions of numbers without branches on types: kernels (``jit.compiled``) as they stand.
 Units: kWh per slot at the AC bus for flows, kWh stored, currency/kWh. All flows are >= 0; only net
 battery energy has a sign, > 0 charges.
 
@@ -8,16 +8,32 @@ battery energy has a sign, > 0 charges.
     import - export = load - pv + curtail + charge - discharge                          (P2)
     import * export = 0,  charge * discharge = 0,  0 <= curtail <= pv                   (P3)
     cost = import_price * import - export_price * export + wear * discharge             (P4)
+    penalty = penalty * (import over import_max + export over export_max)
+            + soft_price * (import between soft and hard limit)
+            + margin * (discharge beyond the net load) + reserve_price * (short of reserve)   (P5)
 """
 
+from typing import TypeVar
+
+import numpy as np
+
+from mpc.arrays import F64
+from mpc.rules import Limits, Rules, Slot
+
 __all__ = [
+    "battery_power",
     "battery_range",
     "battery_step",
     "clip",
     "paid_import_limit",
     "settle",
     "slot_cost",
+    "slot_penalty",
+    "slot_step",
 ]
+
+
+Number = TypeVar("Number", float, F64)
 
 
 def clip(value: float, low: float, high: float) -> float:
@@ -52,6 +68,30 @@ def battery_range(
     room = max(max_soc_kwh - stored_kwh, 0.0) / charge_efficiency
     usable = max(stored_kwh - min_soc_kwh, 0.0) * discharge_efficiency
     return -min(max_discharge_kwh, usable), min(max_charge_kwh, room)
+
+
+def battery_power(
+    net_kwh: Number,
+    charge_kwh: Number,
+    discharge_kwh: Number,
+    import_max_kwh: Number,
+    headroom_kwh: Number,
+    allow_grid_charge: bool,  # noqa: FBT001 - numba knows no keyword-only arguments
+    allow_battery_export: bool,  # noqa: FBT001
+) -> tuple[Number, Number]:
+    """Return (most charge, most discharge) that the site's options leave, kWh (Q1, Q2).
+
+    Numbers, or arrays (T,): the limits of ``rules.Limits`` and load minus PV.
+    """
+    surplus = np.maximum(-net_kwh, 0.0)
+    if allow_grid_charge:
+        room = np.maximum(import_max_kwh - headroom_kwh - net_kwh, surplus)
+        charge = np.minimum(charge_kwh, room)
+    else:
+        charge = np.minimum(charge_kwh, surplus)
+    if allow_battery_export:
+        return charge, discharge_kwh
+    return charge, np.minimum(discharge_kwh, np.maximum(net_kwh, 0.0))
 
 
 def paid_import_limit(
@@ -127,3 +167,76 @@ def slot_cost(
     """Return what a slot costs: bill plus wear, currency (P4)."""
     bill = import_price * import_kwh - export_price * export_kwh
     return bill + wear_cost_per_kwh * discharge_kwh
+
+
+def slot_penalty(
+    import_kwh: float,
+    export_kwh: float,
+    beyond_load_kwh: float,
+    stored_kwh: float,
+    limits: Limits,
+    rules: Rules,
+) -> float:
+    """Return what broken soft limits and steering options cost in a slot, currency (P5).
+
+    Args:
+        import_kwh: energy taken from the grid.
+        export_kwh: energy fed in.
+        beyond_load_kwh: discharge beyond the net load, which the battery exports.
+        stored_kwh: stored energy at the slot's end.
+        limits: of the slot.
+        rules: of the site.
+    """
+    soft = min(limits.import_soft, limits.import_max)
+    over = max(import_kwh - limits.import_max, 0.0) + max(export_kwh - limits.export_max, 0.0)
+    above = max(min(import_kwh, limits.import_max) - soft, 0.0)
+    short = max(limits.reserve - stored_kwh, 0.0)
+    money = rules.penalty * over + rules.soft_price * above
+    return money + rules.export_margin * beyond_load_kwh + rules.reserve_price * short
+
+
+def slot_step(
+    stored_kwh: float, wish_kwh: float, slot: Slot, limits: Limits, rules: Rules
+) -> tuple[float, float, float, float, float]:
+    """Return (stored at the end, net battery energy, import, export, curtail) of a slot, kWh.
+
+    The battery follows the wish as far as it and the site can (P1), the grid settles the rest at
+    least cost (P2, P3).
+
+    Args:
+        stored_kwh: stored energy at the slot's start.
+        wish_kwh: wanted net battery energy at the AC bus, > 0 charges.
+        slot: load, PV and prices.
+        limits: of the slot.
+        rules: of the site.
+    """
+    net = slot.load_kwh - slot.pv_kwh
+    charge, discharge = battery_power(
+        net,
+        limits.charge,
+        limits.discharge,
+        limits.import_max,
+        limits.headroom,
+        rules.allow_grid_charge,
+        rules.allow_battery_export,
+    )
+    eta_c, eta_d = rules.charge_efficiency, rules.discharge_efficiency
+    low, high = battery_range(
+        stored_kwh, limits.soc_min, limits.soc_max, charge, discharge, eta_c, eta_d
+    )
+    moved = clip(wish_kwh, low, high)
+    taken, given = max(moved, 0.0), max(-moved, 0.0)
+    stored = battery_step(stored_kwh, taken, given, eta_c, eta_d)
+    paid = paid_import_limit(
+        taken,
+        slot.import_price,
+        limits.import_soft,
+        rules.soft_price,
+        limits.import_max,
+        rules.allow_grid_charge,
+    )
+    spill = slot.pv_kwh if rules.pv_curtailable else 0.0
+    imports, exports, curtail = settle(
+        net + moved, spill, slot.import_price, slot.export_price, paid, limits.export_max
+    )
+    return stored, moved, imports, exports, curtail

@@ -25,6 +25,8 @@ import numpy as np
 from mpc.arrays import F64, per_slot
 from mpc.errors import SiteError, StateError
 from mpc.horizon import Horizon
+from mpc.physics import battery_power
+from mpc.rules import Limits, Rules, headroom_kwh, rules_of, slot_limits
 from mpc.site import Site, as_limit
 from mpc.terminal import TerminalCurve, follow_on_curve
 
@@ -42,6 +44,7 @@ class Problem:
     """A planning problem; arrays are (T,), flows in kWh per slot at the AC bus.
 
     Attributes:
+        limits: (T, 9) the site's limits as kernels read them (``rules.Limits``).
         soc_start_kwh: stored energy at the start.
         start_side: -1 where the start is below the minimum, +1 above the maximum, else 0.
         charge_max: most charge (Q1).
@@ -61,6 +64,7 @@ class Problem:
 
     site: Site
     horizon: Horizon
+    limits: F64
     soc_start_kwh: float
     start_side: int
     import_price: F64
@@ -93,6 +97,11 @@ class Problem:
         energy = self.load + self.pv + np.maximum(self.charge_max, self.discharge_max)
         return 1.0 + float(price @ energy)
 
+    @property
+    def rules(self) -> Rules:
+        """What holds in every slot, as kernels read it."""
+        return rules_of(self.site, self.penalty_per_kwh)
+
 
 def make_problem(site: Site, horizon: Horizon, soc_kwh: float) -> Problem:
     """Turn site, horizon and stored energy into numbers.
@@ -104,13 +113,18 @@ def make_problem(site: Site, horizon: Horizon, soc_kwh: float) -> Problem:
     battery, slots, hours = site.battery, len(horizon), horizon.slot_hours
     soc = _checked_soc(soc_kwh, battery.capacity_kwh)
     net = horizon.net_load_kwh
-    import_max = per_slot("grid.max_import_kw", as_limit(site.grid.max_import_kw), slots, SiteError)
-    import_max = import_max * hours
-    export_max = per_slot("grid.max_export_kw", as_limit(site.grid.max_export_kw), slots, SiteError)
-    charge_max, discharge_max = _battery_power(site, net, import_max, hours)
-    low = per_slot("battery.min_soc_kwh", as_limit(battery.min_soc_kwh), slots, SiteError)
-    high = per_slot("battery.max_soc_kwh", as_limit(battery.max_soc_kwh), slots, SiteError)
-    wanted = low, high
+    table = slot_limits(site, hours)
+    limit = dict(zip(Limits._fields, np.ascontiguousarray(table.T), strict=True))
+    charge_max, discharge_max = battery_power(
+        net,
+        limit["charge"],
+        limit["discharge"],
+        limit["import_max"],
+        limit["headroom"],
+        site.allow_grid_charge,
+        site.allow_battery_export,
+    )
+    wanted = low, high = limit["soc_min"], limit["soc_max"]
     side = int(soc > high[0]) - int(soc < low[0])
     low, high = (low, np.maximum(high, soc)) if side < 0 else (low, high)
     low, high = (np.minimum(low, soc), high) if side > 0 else (low, high)
@@ -122,9 +136,9 @@ def make_problem(site: Site, horizon: Horizon, soc_kwh: float) -> Problem:
     if not isinstance(terminal, TerminalCurve):
         terminal = terminal_curve(site, horizon)
     prices = (horizon.import_price, horizon.export_price, terminal.price)
-    soft = site.planning_import_kw
     return Problem(
         site=site,
+        limits=table,
         horizon=horizon,
         soc_start_kwh=soc,
         start_side=side,
@@ -134,17 +148,15 @@ def make_problem(site: Site, horizon: Horizon, soc_kwh: float) -> Problem:
         pv=np.asarray(horizon.pv_kwh),
         charge_max=charge_max,
         discharge_max=discharge_max,
-        import_max=import_max,
-        import_soft=np.full(slots, np.inf)
-        if soft is None
-        else per_slot("site.planning_import_kw", as_limit(soft), slots, SiteError) * hours,
-        export_max=export_max * hours,
+        import_max=limit["import_max"],
+        import_soft=limit["import_soft"],
+        export_max=limit["export_max"],
         curtail_max=np.asarray(horizon.pv_kwh) if site.pv_curtailable else np.zeros(slots),
         soc_min=low,
         soc_max=high,
         wanted_min=wanted[0],
         wanted_max=wanted[1],
-        reserve=per_slot("site.reserve_soc_kwh", as_limit(site.reserve_soc_kwh), slots, SiteError),
+        reserve=limit["reserve"],
         penalty_per_kwh=_penalty(site, slots, max(float(np.abs(p).max()) for p in prices)),
         terminal=terminal,
     )
@@ -161,9 +173,24 @@ def terminal_curve(site: Site, following: Horizon) -> TerminalCurve:
     battery, slots, hours = site.battery, len(following), following.slot_hours
     if battery.capacity_kwh == 0.0:
         return TerminalCurve(np.zeros(1), np.zeros(1))
-    net = following.net_load_kwh
-    grid = per_slot("grid.max_import_kw", as_limit(site.grid.max_import_kw), slots, SiteError)
-    charge, discharge = _battery_power(site, net, grid * hours, hours)
+    net, grid = following.net_load_kwh, as_limit(site.grid.max_import_kw)
+    power = {
+        "battery.max_charge_kw": as_limit(battery.max_charge_kw),
+        "battery.max_discharge_kw": as_limit(battery.max_discharge_kw),
+        "grid.max_import_kw": grid,
+    }
+    charge, discharge, most_import = (
+        per_slot(name, kw, slots, SiteError) * hours for name, kw in power.items()
+    )
+    charge, discharge = battery_power(
+        net,
+        charge,
+        discharge,
+        most_import,
+        headroom_kwh(site, hours),
+        site.allow_grid_charge,
+        site.allow_battery_export,
+    )
     day = np.cumsum(hours[::-1])[::-1] <= 24.0 + 1e-9
     day[-1] = True
     export_price = np.asarray(following.export_price)[day]
@@ -212,24 +239,6 @@ def _penalty(site: Site, slots: int, highest_price: float) -> float:
         PENALTY_FLOOR_PER_KWH,
     )
     return max(PENALTY_FACTOR * base, 2.0 * slots * site.reserve_price_per_kwh)
-
-
-def _battery_power(site: Site, net: F64, import_max: F64, hours: F64) -> tuple[F64, F64]:
-    """Return (most charge, most discharge) of every slot, (T,) kWh (Q1, Q2)."""
-    battery, slots = site.battery, hours.size
-    charge = per_slot("battery.max_charge_kw", as_limit(battery.max_charge_kw), slots, SiteError)
-    discharge = per_slot(
-        "battery.max_discharge_kw", as_limit(battery.max_discharge_kw), slots, SiteError
-    )
-    charge, discharge = charge * hours, discharge * hours
-    if not site.allow_grid_charge:
-        charge = np.minimum(charge, np.maximum(-net, 0.0))
-    elif site.fuse_headroom_kw > 0.0:
-        room = import_max - site.fuse_headroom_kw * hours - net
-        charge = np.minimum(charge, np.maximum(room, np.maximum(-net, 0.0)))
-    if not site.allow_battery_export:
-        discharge = np.minimum(discharge, np.maximum(net, 0.0))
-    return charge, discharge
 
 
 def _reachable(start: float, low: F64, high: F64, up: F64, down: F64) -> tuple[F64, F64]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mpc import Horizon, Plan, Site, TerminalCurve, physics
+from mpc.rules import Limits, Slot, rules_of, slot_limits
 from telemetry.arrays import F64
 
 __all__ = ["Outcome", "cost_of_plan", "no_battery", "self_use"]
@@ -36,14 +37,12 @@ class Outcome:
 
 def no_battery(site: Site, horizon: Horizon, soc_kwh: float, terminal: TerminalCurve) -> Outcome:
     """Return what the house pays if its battery rests."""
-    return _walk(site, horizon, soc_kwh, terminal, lambda net, low, high: 0.0)  # noqa: ARG005
+    return _walk(site, horizon, soc_kwh, terminal, lambda net: 0.0)  # noqa: ARG005
 
 
 def self_use(site: Site, horizon: Horizon, soc_kwh: float, terminal: TerminalCurve) -> Outcome:
     """Return what the house pays if its battery stores surplus and serves load, price-blind."""
-    return _walk(
-        site, horizon, soc_kwh, terminal, lambda net, low, high: physics.clip(-net, low, high)
-    )
+    return _walk(site, horizon, soc_kwh, terminal, lambda net: -net)
 
 
 def cost_of_plan(plan: Plan, terminal: TerminalCurve) -> float:
@@ -57,39 +56,26 @@ def _walk(
     horizon: Horizon,
     soc_kwh: float,
     terminal: TerminalCurve,
-    wish: Callable[[float, float, float], float],
+    wish: Callable[[float], float],
 ) -> Outcome:
-    """Carry out a policy: net battery energy from (net load, lowest, highest possible)."""
+    """Carry out a policy: wished net battery energy from net load."""
     battery, slots = site.battery, len(horizon)
-    limits = _limits(site, horizon)
-    prices = np.stack([np.asarray(horizon.import_price), np.asarray(horizon.export_price)], axis=1)
-    net, soft_price = horizon.net_load_kwh.tolist(), site.planning_import_price_per_kwh
+    table = slot_limits(site, horizon.slot_hours).tolist()
+    rules = rules_of(site, penalty_per_kwh=0.0)  # steers plans; no policy here looks at it
+    series = (horizon.load_kwh, horizon.pv_kwh, horizon.import_price, horizon.export_price)
+    columns = np.stack([np.asarray(values) for values in series], axis=1)
     rows, stored, bill, wear = np.empty((slots, 6)), soc_kwh, 0.0, 0.0
-    for t, (buy, sell) in enumerate(prices.tolist()):
-        low_soc, high_soc, charge, discharge, soft, most_import, most_export, spill = limits[t]
-        low, high = physics.battery_range(
-            stored,
-            low_soc,
-            high_soc,
-            charge,
-            discharge,
-            battery.charge_efficiency,
-            battery.discharge_efficiency,
+    for t, values in enumerate(columns.tolist()):
+        slot, limits = Slot(*values), Limits(*table[t])
+        stored, moved, imports, exports, curtail = physics.slot_step(
+            stored, wish(slot.load_kwh - slot.pv_kwh), slot, limits, rules
         )
-        moved = wish(net[t], low, high)
-        taken, given = max(moved, 0.0), max(-moved, 0.0)
-        stored = physics.battery_step(
-            stored, taken, given, battery.charge_efficiency, battery.discharge_efficiency
+        given = max(-moved, 0.0)
+        bill += physics.slot_cost(
+            imports, exports, given, slot.import_price, slot.export_price, 0.0
         )
-        paid = physics.paid_import_limit(
-            taken, buy, soft, soft_price, most_import, site.allow_grid_charge
-        )
-        imports, exports, curtail = physics.settle(
-            net[t] + moved, spill, buy, sell, paid, most_export
-        )
-        bill += physics.slot_cost(imports, exports, given, buy, sell, 0.0)
         wear += battery.wear_cost_per_kwh * given
-        rows[t] = taken, given, imports, exports, curtail, stored
+        rows[t] = max(moved, 0.0), given, imports, exports, curtail, stored
     gained = terminal.value(stored) - terminal.value(soc_kwh)
     flows = [np.ascontiguousarray(column) for column in rows.T]
     return Outcome(
@@ -103,25 +89,3 @@ def _walk(
         wear=wear,
         cost=bill + wear - gained,
     )
-
-
-def _limits(site: Site, horizon: Horizon) -> list[list[float]]:
-    """Return the limits of every slot, kWh.
-
-    They are: min soc, max soc, charge, discharge, soft import, import, export, curtailment.
-    """
-    battery, grid, hours = site.battery, site.grid, horizon.slot_hours
-    soft = np.inf if site.planning_import_kw is None else site.planning_import_kw
-    one = np.ones(len(horizon))
-    columns = (
-        np.asarray(battery.min_soc_kwh) * one,
-        np.asarray(battery.max_soc_kwh) * one,
-        np.asarray(battery.max_charge_kw) * hours,
-        np.asarray(battery.max_discharge_kw) * hours,
-        np.asarray(soft) * hours,
-        np.asarray(grid.max_import_kw) * hours,
-        np.asarray(grid.max_export_kw) * hours,
-        np.asarray(horizon.pv_kwh) * site.pv_curtailable,
-    )
-    rows: list[list[float]] = np.stack(columns, axis=1).tolist()
-    return rows
