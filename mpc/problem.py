@@ -28,7 +28,7 @@ from mpc.horizon import Horizon
 from mpc.physics import battery_power
 from mpc.rules import Limits, Rules, headroom_kwh, rules_of, slot_limits
 from mpc.site import Site, as_limit
-from mpc.terminal import TerminalCurve, follow_on_curve
+from mpc.terminal import TerminalCurve, follow_on_pieces
 
 __all__ = ["Problem", "terminal_curve"]
 
@@ -173,43 +173,27 @@ def terminal_curve(site: Site, following: Horizon) -> TerminalCurve:
     battery, slots, hours = site.battery, len(following), following.slot_hours
     if battery.capacity_kwh == 0.0:
         return TerminalCurve(np.zeros(1), np.zeros(1))
-    net, grid = following.net_load_kwh, as_limit(site.grid.max_import_kw)
-    power = {
-        "battery.max_charge_kw": as_limit(battery.max_charge_kw),
-        "battery.max_discharge_kw": as_limit(battery.max_discharge_kw),
-        "grid.max_import_kw": grid,
-    }
-    charge, discharge, most_import = (
-        per_slot(name, kw, slots, SiteError) * hours for name, kw in power.items()
-    )
-    charge, discharge = battery_power(
-        net,
-        charge,
-        discharge,
-        most_import,
-        headroom_kwh(site, hours),
-        site.allow_grid_charge,
-        site.allow_battery_export,
-    )
+    limits = np.zeros((slots, len(Limits._fields)))
+    columns = Limits._fields.index
+    for name, key, value in (
+        ("battery.max_charge_kw", "charge", battery.max_charge_kw),
+        ("battery.max_discharge_kw", "discharge", battery.max_discharge_kw),
+        ("grid.max_import_kw", "import_max", site.grid.max_import_kw),
+    ):
+        limits[:, columns(key)] = per_slot(name, as_limit(value), slots, SiteError) * hours
+    limits[:, columns("headroom")] = headroom_kwh(site, hours)
+    series = (following.load_kwh, following.pv_kwh, following.import_price, following.export_price)
     day = np.cumsum(hours[::-1])[::-1] <= 24.0 + 1e-9
     day[-1] = True
-    export_price = np.asarray(following.export_price)[day]
     low, high = np.min(as_limit(battery.min_soc_kwh)), np.max(as_limit(battery.max_soc_kwh))
-    return follow_on_curve(
-        import_price=np.asarray(following.import_price)[day],
-        export_price=export_price,
-        net_load_kwh=net[day],
-        max_charge_kwh=charge[day],
-        max_discharge_kwh=discharge[day],
-        max_export_price=float(export_price.max()) - site.export_margin_per_kwh
-        if site.allow_battery_export
-        else -np.inf,
-        empty_kwh=float(low),
-        usable_kwh=float(high - low),
-        charge_efficiency=battery.charge_efficiency,
-        discharge_efficiency=battery.discharge_efficiency,
-        wear_cost_per_kwh=battery.wear_cost_per_kwh,
+    soc, price = follow_on_pieces(
+        np.stack([np.asarray(values) for values in series], axis=1)[day],
+        limits[day],
+        rules_of(site, penalty_per_kwh=0.0),
+        float(low),
+        float(high - low),
     )
+    return TerminalCurve(soc, price)
 
 
 def _checked_soc(soc_kwh: float, capacity_kwh: float) -> float:

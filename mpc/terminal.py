@@ -21,8 +21,10 @@ import numpy as np
 
 from mpc.arrays import F64
 from mpc.errors import HorizonError
+from mpc.physics import battery_power
+from mpc.rules import Rules
 
-__all__ = ["TerminalCurve", "TerminalValueLike"]
+__all__ = ["TerminalCurve", "TerminalValueLike", "follow_on_pieces", "pieces_below"]
 
 TerminalValueLike = float | Sequence[tuple[float, float]] | F64
 
@@ -70,14 +72,7 @@ class TerminalCurve:
 
     def pieces(self, upper_kwh: float) -> tuple[F64, F64]:
         """Return (length_kwh, price) of the pieces that cover [0, upper_kwh]."""
-        edges = np.append(self.soc_kwh, np.inf)
-        edges[0] = 0.0
-        edges = np.minimum(edges, upper_kwh)
-        length = np.diff(edges)
-        keep = length > 0.0
-        if not keep.any():
-            return np.array([upper_kwh]), self.price[:1]
-        return length[keep], self.price[keep]
+        return pieces_below(self.soc_kwh, self.price, upper_kwh)
 
     def value(self, soc_kwh: float) -> float:
         """Return the value of ``soc_kwh`` stored, currency (T1)."""
@@ -96,82 +91,94 @@ class TerminalCurve:
         return tuple(zip(self.soc_kwh.tolist(), self.price.tolist(), strict=True))
 
 
-def _refill_cap(price: F64, energy_kwh: F64, usable_kwh: float) -> F64:
-    """Return (T,) the dearest price needed to store ``usable_kwh`` before each slot, else inf.
+def pieces_below(soc_kwh: F64, price: F64, upper_kwh: float) -> tuple[F64, F64]:
+    """Return (length_kwh, price) of the pieces of a curve that cover [0, upper_kwh]; a kernel.
 
     Args:
-        price: (T,) cost of one more stored kWh in each slot.
-        energy_kwh: (T,) how much each slot can store.
+        soc_kwh: (K,) where each price begins.
+        price: (K,) currency per stored kWh.
+        upper_kwh: how far the pieces reach.
+    """
+    edges = np.append(soc_kwh, np.inf)
+    edges[0] = 0.0
+    length = np.diff(np.minimum(edges, upper_kwh))
+    keep = length > 0.0
+    if not keep.any():
+        return np.full(1, upper_kwh), price[:1].copy()
+    return length[keep], price[keep]
+
+
+def refill_cap(price: F64, energy_kwh: F64, usable_kwh: float) -> F64:
+    """Return (N,) the dearest price needed to store ``usable_kwh`` before each slot, else inf.
+
+    Args:
+        price: (N,) cost of one more stored kWh in each slot.
+        energy_kwh: (N,) how much each slot can store.
         usable_kwh: what it takes to fill the battery.
     """
-    slots, cap = price.size, np.full(price.size, np.inf)
-    left, prices = energy_kwh.tolist(), price.tolist()
+    slots, cap, left = price.size, np.full(price.size, np.inf), energy_kwh.copy()
     stored, needed = 0.0, 0
     # Give up the dearest slots one by one: filling the battery then takes longer and costs less.
-    for dearest in np.argsort(-price, kind="stable").tolist():
+    for dearest in np.argsort(-price, kind="mergesort"):
         while needed < slots and stored < usable_kwh:
             stored += left[needed]
             needed += 1
         if stored < usable_kwh:
             break
-        cap[needed:] = prices[dearest]
+        cap[needed:] = price[dearest]
         if dearest < needed:
             stored -= left[dearest]
         left[dearest] = 0.0
     return cap
 
 
-def follow_on_curve(
-    *,
-    import_price: F64,
-    export_price: F64,
-    net_load_kwh: F64,
-    max_charge_kwh: F64,
-    max_discharge_kwh: F64,
-    max_export_price: float,
-    empty_kwh: float,
-    usable_kwh: float,
-    charge_efficiency: float,
-    discharge_efficiency: float,
-    wear_cost_per_kwh: float,
-) -> TerminalCurve:
-    """Make the default terminal curve (T2) from the day that follows the horizon.
+def follow_on_pieces(
+    series: F64, limits: F64, rules: Rules, empty_kwh: float, usable_kwh: float
+) -> tuple[F64, F64]:
+    """Return (soc_kwh, price) of the default terminal curve (T2) of a following day; a kernel.
 
     Args:
-        import_price: (N,) per kWh, of the following day.
-        export_price: (N,) per kWh; what surplus earns if it is not stored.
-        net_load_kwh: (N,) load minus PV.
-        max_charge_kwh: (N,) AC energy that each slot can take.
-        max_discharge_kwh: (N,) AC energy that each slot can give.
-        max_export_price: best price for exporting stored energy, margin taken off; -inf: never.
+        series: (N, 4) the day that follows the horizon, columns as in ``rules.Slot``.
+        limits: (N, 9) its limits, columns as in ``rules.Limits``; those of power are read.
+        rules: of the site.
         empty_kwh: stored energy of the battery at its minimum; the curve begins there.
         usable_kwh: stored energy between the minimum and the maximum.
-        charge_efficiency: AC to stored, ratio.
-        discharge_efficiency: stored to AC, ratio.
-        wear_cost_per_kwh: per kWh discharged.
     """
-    surplus = net_load_kwh < 0.0
-    refill_price = np.where(surplus, np.maximum(export_price, 0.0), import_price)
-    room = np.where(surplus, np.minimum(max_charge_kwh, -net_load_kwh), max_charge_kwh)
-    cap = _refill_cap(
-        refill_price / charge_efficiency, room * charge_efficiency, max(usable_kwh, 1e-9)
+    net, export_price = series[:, 0] - series[:, 1], series[:, 3]
+    charge, discharge = battery_power(
+        net,
+        limits[:, 2],
+        limits[:, 3],
+        limits[:, 5],
+        limits[:, 8],
+        rules.allow_grid_charge,
+        rules.allow_battery_export,
     )
-    value = np.minimum(discharge_efficiency * (import_price - wear_cost_per_kwh), cap)
-    length = np.clip(net_load_kwh, 0.0, max_discharge_kwh) / discharge_efficiency
-    export = discharge_efficiency * (max_export_price - wear_cost_per_kwh)
-    value = np.append(value, min(export, float(np.max(cap)) if cap.size else np.inf))
+    eta_c, eta_d = rules.charge_efficiency, rules.discharge_efficiency
+    surplus = net < 0.0
+    refill_price = np.where(surplus, np.maximum(export_price, 0.0), series[:, 2])
+    room = np.where(surplus, np.minimum(charge, -net), charge)
+    cap = refill_cap(refill_price / eta_c, room * eta_c, max(usable_kwh, 1e-9))
+    value = np.minimum(eta_d * (series[:, 2] - rules.wear), cap)
+    length = np.minimum(np.maximum(net, 0.0), discharge) / eta_d
+    export = -np.inf
+    if rules.allow_battery_export:
+        export = eta_d * (np.max(export_price) - rules.export_margin - rules.wear)
+    value = np.append(value, min(export, np.max(cap)))
     length = np.append(length, usable_kwh)
-    return _curve(np.maximum(value, 0.0), length, empty_kwh, usable_kwh)
+    return sorted_pieces(np.maximum(value, 0.0), length, empty_kwh, usable_kwh)
 
 
-def _curve(value: F64, length_kwh: F64, empty_kwh: float, usable_kwh: float) -> TerminalCurve:
-    """Sort pieces by value, merge equal ones and cut the curve at ``usable_kwh``."""
-    order = np.argsort(-value, kind="stable")
+def sorted_pieces(
+    value: F64, length_kwh: F64, empty_kwh: float, usable_kwh: float
+) -> tuple[F64, F64]:
+    """Sort pieces by value, merge equal ones and cut the curve at ``usable_kwh``; a kernel."""
+    order = np.argsort(-value, kind="mergesort")
     order = order[length_kwh[order] > 0.0]
     if order.size == 0:
-        return TerminalCurve(np.zeros(1), np.zeros(1))
+        return np.zeros(1), np.zeros(1)
     level, filled = value[order], np.cumsum(length_kwh[order])
-    edge = np.concatenate([[0.0], filled[:-1]])
+    edge = np.append(np.zeros(1), filled[:-1])
     begins = edge < max(usable_kwh, 1e-12)
     begins[1:] &= level[1:] < level[:-1]
-    return TerminalCurve(empty_kwh + edge[begins], level[begins])
+    return empty_kwh + edge[begins], level[begins]

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mpc import Horizon, Planner, Site, terminal_curve
-from mpc.terminal import _refill_cap
+from mpc.terminal import refill_cap
 from tests.mpc.instances import (
     START,
     floats,
@@ -73,12 +73,12 @@ def test_the_curve_is_concave_and_never_negative(site: Site, day: Horizon) -> No
     slots=st.lists(st.tuples(floats(-2.0, 3.0), floats(0.0, 2.0)), min_size=1, max_size=30),
     usable=st.floats(0.01, 20.0),
 )
-def test_refill_cap_is_the_dearest_of_the_cheapest_slots_that_fill_the_battery(
+def testrefill_cap_is_the_dearest_of_the_cheapest_slots_that_fill_the_battery(
     slots: list[tuple[float, float]], usable: float
 ) -> None:
     price, energy = (np.array(column) for column in zip(*slots, strict=True))
     assume(np.all(np.abs(np.cumsum(np.sort(energy)) - usable) > 1e-9))
-    got = _refill_cap(price, energy, usable)
+    got = refill_cap(price, energy, usable)
     for slot in range(price.size):
         want, filled = np.inf, 0.0
         for k in sorted(range(slot), key=lambda k: price[k]):
