@@ -15,6 +15,7 @@ cores.
 import hashlib
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -97,11 +98,9 @@ def _fingerprint(kernel: FunctionType) -> str:
         if function not in found:
             found.add(function)
             wanted += [callee for _, callee in _callees(function)]
-    files = sorted({inspect.getfile(function) for function in found})
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(Path(file).read_bytes())
-    return digest.hexdigest()[:12]
+    modules = {function.__module__ for function in found}
+    sources = "".join(inspect.getsource(sys.modules[name]) for name in sorted(modules))
+    return hashlib.sha256(sources.encode()).hexdigest()[:12]
 
 
 def _base() -> Path | None:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from telemetry.errors import TimeError
 from telemetry.slots import from_epoch, to_epoch
 
-SCHEMA_HEAD = "0002"
+SCHEMA_HEAD = "0003"
 
 # MEDIUMBLOB on MariaDB: a plain BLOB there ends at 64 KB.
 BLOB_BYTES = 2**24 - 1
@@ -59,6 +59,10 @@ def _time(name: str, *, key: bool = False) -> sa.Column[datetime]:
 
 def _text(name: str, length: int, *, key: bool = False) -> sa.Column[str]:
     return sa.Column(name, sa.String(length), primary_key=key, nullable=False)
+
+
+def _number(name: str, *, nullable: bool = False) -> sa.Column[float]:
+    return sa.Column(name, sa.Double, nullable=nullable)
 
 
 def _home() -> sa.Column[str]:
@@ -197,5 +201,63 @@ observation_repairs = sa.Table(
     _time("group_start"),
     _time("repaired_at"),
     _text("system_id", 64),
+    **MYSQL_OPTIONS,
+)
+
+replays = sa.Table(
+    "replays",
+    metadata,
+    _home(),
+    _text("system_id", 64, key=True),
+    _text("replay_id", 16, key=True),
+    _text("policy", 64),
+    _text("dispatch", 64),
+    _text("forecast", 64),
+    _text("engine", 32),
+    _time("start"),
+    _time("end"),
+    sa.Column("slots", sa.Integer, nullable=False),
+    _number("soc_start_kwh"),
+    _number("soc_end_kwh"),
+    _number("bill"),
+    _number("wear"),
+    _number("penalty"),
+    _number("terminal"),
+    _number("cost"),
+    _number("oracle_cost", nullable=True),
+    _number("regret", nullable=True),
+    _text("currency", 3),
+    sa.Column("settings", sa.Text, nullable=False),
+    _text("inputs_hash", 64),
+    _time("made_at"),
+    **MYSQL_OPTIONS,
+)
+
+# A row for each local day; the blob holds the series that ``telemetry.replay_table`` names.
+replay_slots = sa.Table(
+    "replay_slots",
+    metadata,
+    _text("home_id", 64, key=True),
+    _text("system_id", 64, key=True),
+    _text("replay_id", 16, key=True),
+    _time("day_start", key=True),
+    _text("local_date", 10),
+    sa.Column("slots", sa.Integer, nullable=False),
+    _number("bill"),
+    _number("wear"),
+    _number("penalty"),
+    _number("regret", nullable=True),
+    _number("load_kwh"),
+    _number("pv_kwh"),
+    _number("import_kwh"),
+    _number("export_kwh"),
+    _number("charge_kwh"),
+    _number("discharge_kwh"),
+    _number("curtail_kwh"),
+    _blob(),
+    sa.ForeignKeyConstraint(
+        ["home_id", "system_id", "replay_id"],
+        ["replays.home_id", "replays.system_id", "replays.replay_id"],
+    ),
     **MYSQL_OPTIONS,
 )

@@ -24,6 +24,7 @@ from telemetry import (
     price_table,
     quality_table,
     repairs_table,
+    replay_table,
     weather_table,
 )
 from telemetry.arrays import F64, I64
@@ -35,6 +36,7 @@ from telemetry.plan_table import StoredPlan
 from telemetry.price_table import PriceSeries
 from telemetry.quality_table import DayQuality
 from telemetry.repairs_table import Original, Repair
+from telemetry.replay_table import ReplayDay, StoredReplay
 from telemetry.slots import to_epoch
 from telemetry.sql import WriteCounts
 from telemetry.store_base import StoreBase
@@ -372,3 +374,31 @@ class Store(StoreBase):
             return repairs_table.undo(
                 conn, home_id=home_id, start=to_epoch(start), end=to_epoch(end)
             )
+
+    def put_replay(
+        self, home_id: str, replay: StoredReplay, days: Iterable[ReplayDay]
+    ) -> WriteCounts:
+        """Write one replay of this system, all its days or nothing.
+
+        One that stands already with equal content keeps its ``made_at``; else its old days go.
+
+        Raises:
+            SeriesError: texts, numbers, days or sums that no replay has.
+            TimeError: a bound or a day is naive or off the slot grid.
+        """
+        with self._write_home(home_id) as conn:
+            return replay_table.put(
+                conn, system_id=self.system_id, home_id=home_id, replay=replay, days=days
+            )
+
+    def replays(self, home_id: str, *, system_id: str | None = None) -> tuple[StoredReplay, ...]:
+        """All replays in the order they were made, of this system unless another is named."""
+        with self._read_home(home_id) as conn:
+            return replay_table.read(conn, home_id, system_id or self.system_id)
+
+    def replay_days(
+        self, home_id: str, replay_id: str, *, system_id: str | None = None
+    ) -> tuple[ReplayDay, ...]:
+        """The days of one replay, in order; none where the store does not have it."""
+        with self._read_home(home_id) as conn:
+            return replay_table.read_days(conn, home_id, system_id or self.system_id, replay_id)
