@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from forecast.asof import bridge
 from forecast.errors import MissingHistoryError, SeriesError
 from telemetry.arrays import F64, I64
 from telemetry.slots import SLOT_SECONDS, local_calendar
@@ -82,9 +83,10 @@ def same_slot_mean(
     quarter = calendar.quarter[: recent.size]
     inside = age_days <= max_lookback_days
     table = _table(age_days[inside], quarter[inside], recent[inside], max_lookback_days + 1)
-    profile = _bridged(_mean_of_newest(table, days), bridge_quarters)
+    profile = _mean_of_newest(table, days)
+    bridge(profile, bridge_quarters)
     mean = profile[calendar.quarter[recent.size + 1 :]]
-    _refuse_gap(
+    refuse_gap(
         mean,
         targets,
         zone=zone,
@@ -162,7 +164,7 @@ def fill_unpublished_prices(
     earlier = _newest_before(table, PRICE_LOOKBACK_DAYS)
     cells = row[-prices.size :], calendar.quarter[-prices.size :]
     filled = np.where(np.isnan(prices), earlier[cells] if prices.size else prices, prices)
-    _refuse_gap(
+    refuse_gap(
         filled,
         slots,
         zone=zone,
@@ -209,19 +211,6 @@ def _mean_of_newest(table: F64, days: int) -> F64:
     return mean
 
 
-def _bridged(profile: F64, most: int) -> F64:
-    """Fill runs of at most ``most`` missing quarters of a day's (96,) profile linearly (N3)."""
-    known = np.flatnonzero(~np.isnan(profile))
-    if most == 0 or known.size in (0, _QUARTERS):
-        return profile
-    around = np.concatenate((known[-1:] - _QUARTERS, known, known[:1] + _QUARTERS))
-    quarter = np.arange(_QUARTERS)
-    after = np.searchsorted(around, quarter)
-    short = around[after] - around[after - 1] - 1 <= most
-    values = np.concatenate((profile[known[-1:]], profile[known], profile[known[:1]]))
-    return np.where(np.isnan(profile) & short, np.interp(quarter, around, values), profile)
-
-
 def _newest_before(table: F64, max_age_days: int) -> F64:
     """Return, per cell, the newest value of an earlier row at most ``max_age_days`` above it."""
     newest = np.full_like(table, np.nan)
@@ -231,10 +220,14 @@ def _newest_before(table: F64, max_age_days: int) -> F64:
     return newest
 
 
-def _refuse_gap(
+def refuse_gap(
     values: F64, slots: I64, *, zone: str, series: str, lookback_days: int, cure: str
 ) -> None:
-    """Raise for the first slot that has no value."""
+    """Raise for the first of the (T,) slots that has no value.
+
+    Raises:
+        MissingHistoryError: there is one.
+    """
     gap = np.isnan(values)
     if not gap.any():
         return

@@ -2,12 +2,14 @@
 
     SimError
     ├── PairingError (ValueError)   prices of another place or year that do not fit the home
-    └── KnownInputsError            a home of which too little was known to plan
+    ├── KnownInputsError            a home of which too little was known to plan
+    ├── ReplayError                 a period that cannot be replayed
+    └── ModelError                  a replay that beats the optimum: the model contradicts itself
 
 Every message says what, got, wanted and how to mend it; the facts are attributes.
 """
 
-__all__ = ["KnownInputsError", "PairingError", "SimError"]
+__all__ = ["KnownInputsError", "ModelError", "PairingError", "ReplayError", "SimError"]
 
 
 class SimError(Exception):
@@ -18,12 +20,12 @@ class PairingError(SimError, ValueError):
     """Prices and home cannot be paired."""
 
 
-class KnownInputsError(SimError):
-    """A home of which too little was known to plan at a moment.
+class _HomeError(SimError):
+    """Something about one home.
 
     Attributes:
         home_id: the home.
-        what: what is missing.
+        what: what is missing or wrong.
         fix: what to do about it.
     """
 
@@ -35,3 +37,15 @@ class KnownInputsError(SimError):
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         """Survive the way through a process pool."""
         return type(self), (self.home_id, self.what, self.fix)
+
+
+class KnownInputsError(_HomeError):
+    """A home of which too little was known to plan at a moment."""
+
+
+class ReplayError(_HomeError):
+    """A period that cannot be replayed as it was asked for."""
+
+
+class ModelError(_HomeError):
+    """A replay that costs less than the optimum: one of the two is computed wrongly."""

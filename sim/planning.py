@@ -8,8 +8,7 @@ The horizon begins with the slot that contains ``at``. Units: kWh per slot, curr
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +19,40 @@ from sim.errors import KnownInputsError
 from sim.pairing import PricePairing
 from telemetry.arrays import F64, I64
 from telemetry.home import Home
-from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS, from_epoch, slot_of, slot_range, to_epoch
+from telemetry.slots import (
+    SLOT_MINUTES,
+    SLOT_SECONDS,
+    from_epoch,
+    local_calendar,
+    local_day,
+    slot_of,
+    slot_range,
+    to_epoch,
+)
 from telemetry.store import Store
 
-__all__ = ["HomeModel", "KnownInputs", "known_inputs"]
+__all__ = [
+    "AFTER",
+    "HISTORY",
+    "PRICE_HISTORY",
+    "HomeModel",
+    "KnownInputs",
+    "StoredSpot",
+    "has_pv",
+    "known_inputs",
+    "known_spot",
+    "read_spot",
+    "settlement_start",
+    "settlement_starts",
+    "zone_of",
+]
 
-
-_HISTORY = timedelta(days=29)
-_AFTER = timedelta(hours=24)
-_PRICE_HISTORY = timedelta(days=8)
+HISTORY = timedelta(days=29)
+"""How far back the observations reach that a forecast of load or PV is made from."""
+AFTER = timedelta(hours=24)
+"""How far beyond its horizon a plan looks for the worth of what is left in the battery."""
+PRICE_HISTORY = timedelta(days=8)
+"""How far back the prices reach that unpublished ones are made from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -99,8 +123,8 @@ def known_inputs(store: Store, model: HomeModel, at: datetime) -> KnownInputs:
     """
     start = slot_of(at)
     end = start + timedelta(hours=model.horizon_hours)
-    load, pv, observed_until = _net_load(store, model, at, start, end + _AFTER)
-    (begin, spot), published, assumed = _spot(store, model, at, start, end + _AFTER)
+    load, pv, observed_until = _net_load(store, model, at, start, end + AFTER)
+    (begin, spot), published, assumed = known_spot(store, model, at, start, end + AFTER)
     imports, exports = model.tariff.prices(begin, SLOT_MINUTES, spot)
     here = spot.size - load.size
     slots = slot_range(start, end).size
@@ -134,7 +158,7 @@ def known_inputs(store: Store, model: HomeModel, at: datetime) -> KnownInputs:
     )
 
 
-def _zone(model: HomeModel) -> str:
+def zone_of(model: HomeModel) -> str:
     """Return the home's zone, without which no wall clock and no tariff exists."""
     if model.home.zone is None:
         raise KnownInputsError(
@@ -150,18 +174,24 @@ def _net_load(
 
     A home without panels, of which no PV was ever recorded, has none.
     """
-    home, zone = model.home, _zone(model)
-    first = start - _HISTORY
+    home, zone = model.home, zone_of(model)
+    first = start - HISTORY
     seen = store.observations(home.home_id, ["load_kwh", "pv_kwh"], first, start, as_of=at)
     targets = slot_range(start, end)
     load = load_baseline(
         seen.of("load_kwh"), to_epoch(first), targets, zone=zone, days=model.load_days
     )
-    if not home.planes and store.coverage(home.home_id, "pv_kwh", as_of=at) is None:
+    if not has_pv(store, model, at):
         return load, np.zeros(targets.size), _observed_until(seen.of("load_kwh"), first)
     pv = pv_baseline(seen.of("pv_kwh"), to_epoch(first), targets, zone=zone, days=model.pv_days)
     both = seen.of("load_kwh") + seen.of("pv_kwh")
     return load, pv, _observed_until(both, first)
+
+
+def has_pv(store: Store, model: HomeModel, at: datetime | None) -> bool:
+    """Return whether the home has panels, or any PV of it was recorded by ``at`` (None: ever)."""
+    home = model.home
+    return bool(home.planes) or store.coverage(home.home_id, "pv_kwh", as_of=at) is not None
 
 
 def _observed_until(values: F64, first: datetime) -> datetime:
@@ -171,7 +201,7 @@ def _observed_until(values: F64, first: datetime) -> datetime:
     return first + timedelta(minutes=SLOT_MINUTES * slots)
 
 
-def _spot(
+def known_spot(
     store: Store, model: HomeModel, at: datetime, start: datetime, end: datetime
 ) -> tuple[tuple[datetime, F64], NDArray[np.bool_], bool]:
     """Return ((first slot, spot), published from ``start`` on, any issue time assumed).
@@ -179,9 +209,10 @@ def _spot(
     The spot series, in the home's currency, begins at or before ``start``: where a settlement
     period began earlier, so that its mean is whole.
     """
-    first = min(_settlement_start(model.tariff, start), start - _PRICE_HISTORY)
+    first = min(settlement_start(model.tariff, start), start - PRICE_HISTORY)
     slots = slot_range(first, end)
-    values, assumed = _read_prices(store, model, at, slots)
+    stored = read_spot(store, model, slots, at)
+    values = stored.values
     now = int((to_epoch(start) - slots[0]) // SLOT_SECONDS)
     if np.isnan(values).all():
         raise _no_prices(model, at, first)
@@ -189,16 +220,16 @@ def _spot(
     filled = fill_unpublished_prices(
         values[now:],
         to_epoch(start),
-        zone=_zone(model),
+        zone=zone_of(model),
         history=values[:now],
         history_start=int(slots[0]),
     )
     whole = np.concatenate([values[:now], filled])
-    since = int((to_epoch(_settlement_start(model.tariff, start)) - slots[0]) // SLOT_SECONDS)
+    since = int((to_epoch(settlement_start(model.tariff, start)) - slots[0]) // SLOT_SECONDS)
     gaps = np.flatnonzero(np.isnan(whole[since:now]))
     since = since if gaps.size == 0 else since + int(gaps[-1]) + 1
     begin = first + timedelta(seconds=SLOT_SECONDS * since)
-    return (begin, whole[since:]), published, assumed
+    return (begin, whole[since:]), published, stored.assumed
 
 
 def _no_prices(model: HomeModel, at: datetime, first: datetime) -> KnownInputsError:
@@ -211,35 +242,65 @@ def _no_prices(model: HomeModel, at: datetime, first: datetime) -> KnownInputsEr
     )
 
 
-def _settlement_start(tariff: Tariff, start: datetime) -> datetime:
+def settlement_start(tariff: Tariff, start: datetime) -> datetime:
     """Return where the settlement period of ``start`` began, at the earliest."""
+    slot = np.array([to_epoch(start)], dtype=np.int64)
     periods = (tariff.import_settlement_minutes, tariff.export_settlement_minutes)
-    local = start.astimezone(ZoneInfo(tariff.zone))
-    if "month" in periods:
-        return local.replace(day=1, hour=0, minute=0, fold=0).astimezone(start.tzinfo)
-    return start - timedelta(minutes=local.minute % max(int(p) for p in periods))
+    return from_epoch(min(int(settlement_starts(slot, tariff.zone, p)[0]) for p in periods))
 
 
-def _read_prices(store: Store, model: HomeModel, at: datetime, slots: I64) -> tuple[F64, bool]:
-    """Return stored prices of ``slots`` in the home's currency, NaN where not yet published.
+def settlement_starts(slots: I64, zone: str, period: int | str) -> I64:
+    """Return where the settlement period of each of the (N,) slots began, epoch seconds."""
+    calendar = local_calendar(slots, zone)
+    if period != "month":
+        return slots - 60 * (calendar.minute % int(period))
+    days, where = np.unique(calendar.day, return_inverse=True)
+    firsts = [date.fromordinal(day).replace(day=1) for day in days.tolist()]
+    starts = [to_epoch(local_day(first, zone)[0]) for first in firsts]
+    return np.array(starts, dtype=np.int64)[where]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StoredSpot:
+    """Spot prices of a home's slots, as the store has them.
+
+    Attributes:
+        values: (N,) the home's currency per kWh, NaN where not published.
+        assumed: whether some issue time was assumed, not recorded.
+        newest_issue: epoch second, on the side of the prices, of the last issue among all that was
+            read; -1 without any. What is known changed then and not since.
+    """
+
+    values: F64
+    assumed: bool
+    newest_issue: int
+
+
+def read_spot(store: Store, model: HomeModel, slots: I64, at: datetime | None) -> StoredSpot:
+    """Return the prices of ``slots`` that were published by ``at`` (None: by today).
 
     Where prices are stored in several currencies, the preferred one counts slot by slot and the
     others fill what it leaves out.
+
+    Raises:
+        KnownInputsError: a price is in a currency without exchange rate.
     """
     wanted, as_of = slots, at
     if model.pairing is not None:
-        wanted, as_of = model.pairing.to_price_time(slots), model.pairing.as_of(at)
+        wanted = model.pairing.to_price_time(slots)
+        as_of = None if at is None else model.pairing.as_of(at)
     first, last = int(wanted.min()), int(wanted.max()) + SLOT_SECONDS
     area, window = model.price_area, (from_epoch(first), from_epoch(last))
     values, assumed = np.full(wanted.size, np.nan), np.zeros(wanted.size, dtype=np.bool_)
-    places = (wanted - first) // SLOT_SECONDS
+    places, newest = (wanted - first) // SLOT_SECONDS, -1
     for currency in _by_preference(model, store.price_currencies(area, *window, as_of=as_of)):
         series = store.prices(area, *window, as_of=as_of, currency=currency)
+        newest = max(newest, int(series.issued_at.max()))
         take = np.isnan(values) & ~np.isnan(series.values[places])
         if take.any():
             values[take] = series.values[places][take] * _rate(model, currency)
             assumed[take] = series.assumed[places][take]
-    return values, bool(assumed.any())
+    return StoredSpot(values=values, assumed=bool(assumed.any()), newest_issue=newest)
 
 
 def _by_preference(model: HomeModel, stored: tuple[str, ...]) -> list[str]:

@@ -1,0 +1,260 @@
+"""What was known at the start of every slot of a window, as arrays: the forecasts of a replay.
+
+    forecasts = BaselineForecasts(store, model, start, end)
+    known = forecasts.known(0, 96)             # a day of issues: (96, A) of load, PV and prices
+    better = with_actual(forecasts, realised, load=True, pv=False)      # "baseline+load"
+
+The issue of slot n is made at its start, from observations with ``known_at`` and prices with
+``issued_at`` at or before it, and looks A slots ahead, slot n first: the horizon and the 24 h after
+it, from which a plan's terminal curve is made. It is what ``sim.planning.known_inputs`` gives
+there; a test holds the two equal. Units: kWh per slot, currency per kWh.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, final
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from forecast.asof import AsOfMean, Averaging
+from forecast.baseline import MAX_LOOKBACK_DAYS, PV_BRIDGE_QUARTERS, refuse_gap
+from forecast.errors import MissingHistoryError
+from sim.asof_prices import KnownPrices, too_early
+from sim.errors import ReplayError
+from sim.history import Realised
+from sim.planning import AFTER, HISTORY, HomeModel, has_pv, zone_of
+from telemetry.arrays import F64, I64
+from telemetry.slots import (
+    SLOT_MINUTES,
+    SLOT_SECONDS,
+    from_epoch,
+    local_calendar,
+    slot_range,
+    to_epoch,
+)
+from telemetry.store import Store
+
+__all__ = ["BaselineForecasts", "Forecasts", "KnownForecasts", "perfect", "with_actual"]
+
+_HISTORY_SLOTS = int(HISTORY.total_seconds()) // SLOT_SECONDS
+_READ_AT_ONCE = timedelta(days=32)  # rows of the store take far more room than their arrays
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class KnownForecasts:
+    """What was known at the start of each of N consecutive slots, A slots ahead.
+
+    Attributes:
+        load_kwh: (N, A), the slot itself first.
+        pv_kwh: (N, A).
+        import_price: (N, A), settled, with fees and VAT.
+        export_price: (N, A).
+    """
+
+    load_kwh: F64
+    pv_kwh: F64
+    import_price: F64
+    export_price: F64
+
+
+class Forecasts(Protocol):
+    """Forecasts for the slots of a window, each as of its start."""
+
+    @property
+    def name(self) -> str:
+        """How reports call them."""
+
+    def known(self, first: int, count: int) -> KnownForecasts:
+        """Return what was known at ``count`` slots, the first counted from the window's start."""
+
+
+@final
+class BaselineForecasts:
+    """The naive forecasts that ``known_inputs`` makes, for every slot of a window."""
+
+    name = "baseline"
+
+    def __init__(self, store: Store, model: HomeModel, start: datetime, end: datetime) -> None:
+        """Read what was ever known in the window.
+
+        Args:
+            store: where the facts are.
+            model: the home.
+            start: the window's first slot.
+            end: the window's end, after its start.
+
+        Raises:
+            ReplayError: the window is empty.
+            KnownInputsError: the home has no zone, or no prices were known at some slot.
+            MissingHistoryError: too few prices were known to fill the unpublished ones.
+            TelemetryError: the store cannot answer, or a bound is no slot start.
+        """
+        self._issues = slot_range(start, end)
+        if not self._issues.size:
+            raise ReplayError(
+                model.home.home_id,
+                f"the period from {start.isoformat()} to {end.isoformat()} has no slot",
+                "choose an end after the start",
+            )
+        self._home_id, self._zone = model.home.home_id, zone_of(model)
+        ahead = (timedelta(hours=model.horizon_hours) + AFTER) // timedelta(minutes=SLOT_MINUTES)
+        last = end + timedelta(minutes=SLOT_MINUTES * (ahead - 1))
+        self._targets = slot_range(start, last)
+        quarters = local_calendar(self._targets, self._zone).minute // SLOT_MINUTES
+        self._quarters = sliding_window_view(quarters, ahead)
+        self._prices = KnownPrices(store, model, start, end, ahead)
+        self._pv_from = _first_with_pv(store, model, self._issues)
+        self._load, self._pv = _means(store, model, start, end)
+
+    def known(self, first: int, count: int) -> KnownForecasts:
+        """Return what was known at the slots ``first`` to ``first + count``.
+
+        Memory grows by four arrays of (count, A): ask for a day or a few.
+
+        Raises:
+            ReplayError: the window has no such slots.
+            MissingHistoryError: too little load or PV was known at one; it is named.
+        """
+        if first < 0 or count < 1 or first + count > self._issues.size:
+            raise ReplayError(
+                self._home_id,
+                f"slots {first} to {first + count} were asked for, the period has "
+                f"{self._issues.size}",
+                "ask for slots of the period",
+            )
+        load = self._spread(self._load, first, count)
+        pv = self._spread(self._pv, first, count)
+        pv[: max(0, min(self._pv_from - first, count))] = 0.0
+        self._refuse_gaps(first, load, pv)
+        imports, exports = self._prices.known(first, count)
+        return KnownForecasts(load_kwh=load, pv_kwh=pv, import_price=imports, export_price=exports)
+
+    def _spread(self, mean: AsOfMean, first: int, count: int) -> F64:
+        """Return the (count, A) forecasts: every slot has that of its wall clock."""
+        profiles = mean.profiles(self._issues[first : first + count])
+        spread = np.take_along_axis(profiles, self._quarters[first : first + count], axis=1)
+        return np.maximum(spread, 0.0, out=spread)
+
+    def _refuse_gaps(self, first: int, load: F64, pv: F64) -> None:
+        """Raise for the first issue without a forecast of load or PV."""
+        gap = (np.isnan(load) | np.isnan(pv)).any(axis=1)
+        if not gap.any():
+            return
+        n = int(gap.argmax())
+        targets = self._targets[first + n : first + n + load.shape[1]]
+        for series, values in (("load_kwh", load[n]), ("pv_kwh", pv[n])):
+            try:
+                refuse_gap(
+                    values,
+                    targets,
+                    zone=self._zone,
+                    series=series,
+                    lookback_days=MAX_LOOKBACK_DAYS,
+                    cure="import more history",
+                )
+            except MissingHistoryError as err:
+                raise too_early(err, from_epoch(int(targets[0]))) from None
+
+
+def _means(
+    store: Store, model: HomeModel, start: datetime, end: datetime
+) -> tuple[AsOfMean, AsOfMean]:
+    """Return the forecasts of load and PV at any slot of [start, end)."""
+    channels = ("load_kwh", "pv_kwh")
+    averaging = (
+        Averaging(model.load_days, MAX_LOOKBACK_DAYS, _HISTORY_SLOTS),
+        Averaging(model.pv_days, MAX_LOOKBACK_DAYS, _HISTORY_SLOTS, PV_BRIDGE_QUARTERS),
+    )
+    first, values, known_at = start - HISTORY, [], []
+    while first < end:
+        until = min(first + _READ_AT_ONCE, end)
+        seen = store.observations(model.home.home_id, channels, first, until)
+        values.append(seen.values)
+        known_at.append(seen.known_at)
+        first = until
+    load, pv = (
+        AsOfMean(
+            np.concatenate([part[row] for part in values]),
+            np.concatenate([part[row] for part in known_at]),
+            to_epoch(start - HISTORY),
+            zone=zone_of(model),
+            averaging=averaging[row],
+        )
+        for row in range(2)
+    )
+    return load, pv
+
+
+def _first_with_pv(store: Store, model: HomeModel, issues: I64) -> int:
+    """Return the first issue at which the home was known to have PV; their number if none."""
+    low, high = 0, int(issues.size)
+    if has_pv(store, model, from_epoch(int(issues[0]))):
+        return 0
+    while low < high:
+        middle = (low + high) // 2
+        if has_pv(store, model, from_epoch(int(issues[middle]))):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Informed:
+    """Forecasts that know some of what happened."""
+
+    name: str
+    forecasts: Forecasts
+    realised: Realised
+    load: bool
+    pv: bool
+    prices: bool
+
+    def known(self, first: int, count: int) -> KnownForecasts:
+        """Return the forecasts, with what happened where it is known."""
+        known, real = self.forecasts.known(first, count), self.realised
+        return KnownForecasts(
+            load_kwh=_overlaid(known.load_kwh, real.load_kwh if self.load else None, first),
+            pv_kwh=_overlaid(known.pv_kwh, real.pv_kwh if self.pv else None, first),
+            import_price=_overlaid(
+                known.import_price, real.import_price if self.prices else None, first
+            ),
+            export_price=_overlaid(
+                known.export_price, real.export_price if self.prices else None, first
+            ),
+        )
+
+
+def with_actual(forecasts: Forecasts, realised: Realised, *, load: bool, pv: bool) -> Forecasts:
+    """Return the forecasts with load or PV as they were, as far as ``realised`` reaches.
+
+    Both begin with the same slot.
+    """
+    if not (load or pv):
+        return forecasts
+    name = f"{forecasts.name}{'+load' if load else ''}{'+pv' if pv else ''}"
+    return _Informed(
+        name=name, forecasts=forecasts, realised=realised, load=load, pv=pv, prices=False
+    )
+
+
+def perfect(forecasts: Forecasts, realised: Realised) -> Forecasts:
+    """Return perfect foresight as far as ``realised`` reaches, the forecasts beyond it.
+
+    Both begin with the same slot.
+    """
+    return _Informed(
+        name="perfect", forecasts=forecasts, realised=realised, load=True, pv=True, prices=True
+    )
+
+
+def _overlaid(forecast: F64, actual: F64 | None, first: int) -> F64:
+    """Return (N, A) forecasts with the (M,) actual values where those reach."""
+    if actual is None:
+        return forecast
+    count, ahead = forecast.shape
+    slots = np.arange(first, first + count)[:, None] + np.arange(ahead)
+    there = slots < actual.size
+    return np.where(there, actual[np.where(there, slots, 0)], forecast)

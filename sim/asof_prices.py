@@ -1,0 +1,235 @@
+"""Prices as they were known at each of many issues, published or filled, through the tariff.
+
+What is published changes only when an issue arrives, about once a day. Between two of them (an
+epoch) the filled price of a slot is the same for every plan, as it comes from earlier local days
+(N2); what differs is the settlement: a period that began before a plan counts from its first slot
+(or after the last hole), and one that the plan cuts off is averaged over the part it sees. So one
+row of spot per epoch is kept, and a kernel settles it for each plan.
+
+Currency per kWh; slots are counted from the window's first (negative before it).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from math import isnan
+from typing import final
+
+import numpy as np
+
+from forecast.baseline import fill_unpublished_prices
+from forecast.errors import ForecastError, MissingHistoryError
+from mpc import Tariff
+from mpc.jit import compiled
+from sim.planning import (
+    PRICE_HISTORY,
+    HomeModel,
+    known_spot,
+    read_spot,
+    settlement_starts,
+    zone_of,
+)
+from telemetry.arrays import F64, I64
+from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS, from_epoch, slot_range, to_epoch
+from telemetry.store import Store
+
+__all__ = ["KnownPrices", "settled_as_of", "too_early"]
+
+_BLOCK = 100  # issues looked at together: the slots of the longest local day
+_HISTORY_SLOTS = int(PRICE_HISTORY.total_seconds()) // SLOT_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Epoch:
+    """Issues that knew the same prices.
+
+    Attributes:
+        first: its first issue, in slots.
+        stop: the issue after its last.
+        begin: slot of the first price.
+        published: (E,) spot, NaN where not published.
+        filled: (E,) spot, filled from the first issue on.
+    """
+
+    first: int
+    stop: int
+    begin: int
+    published: F64
+    filled: F64
+
+
+@final
+class KnownPrices:
+    """Import and export prices as known at every slot of a window."""
+
+    def __init__(
+        self, store: Store, model: HomeModel, start: datetime, end: datetime, ahead: int
+    ) -> None:
+        """Read every epoch of the window.
+
+        Args:
+            store: where the prices are.
+            model: the home.
+            start: the window's first slot.
+            end: the window's end.
+            ahead: slots (A) that each issue looks ahead, its own slot first.
+
+        Raises:
+            KnownInputsError: no prices were known at some slot, or one has no exchange rate.
+            MissingHistoryError: too few of them to fill the unpublished ones.
+            TariffError: a component has no entry in force.
+        """
+        self._store, self._model, self._ahead = store, model, ahead
+        self._start = to_epoch(start)
+        issues = slot_range(start, end)
+        self._issues = issues
+        tariff = model.tariff
+        self._period_starts = self._earliest(issues)
+        slots = self._slots(int(self._period_starts[0]), issues.size - 1 + ahead)
+        self._key_begin = int(self._period_starts[0])
+        self._keys = tuple(
+            settlement_starts(slots, tariff.zone, period)
+            for period in (tariff.import_settlement_minutes, tariff.export_settlement_minutes)
+        )
+        self._fees, self._factors = _additions(tariff, start, issues.size - 1 + ahead)
+        self._epochs = self._read_epochs()
+
+    def known(self, first: int, count: int) -> tuple[F64, F64]:
+        """Return (import_price, export_price), (count, A) each, as known from ``first`` on."""
+        prices = np.empty((2, count, self._ahead))
+        for epoch in self._epochs:
+            low, high = max(first, epoch.first), min(first + count, epoch.stop)
+            if low < high:
+                for side in range(2):
+                    self._settle(epoch, side, low, prices[side, low - first : high - first])
+        for side in range(2):
+            later = np.arange(first, first + count)[:, None] + np.arange(self._ahead)
+            prices[side] = (prices[side] + self._fees[side][later]) * self._factors[side][later]
+        return prices[0], prices[1]
+
+    def _settle(self, epoch: _Epoch, side: int, first: int, out: F64) -> None:
+        """Write the settled spot of some issues of an epoch, side 0 import, 1 export."""
+        keys = self._keys[side][epoch.begin - self._key_begin :]
+        begins = self._period_starts[first : first + out.shape[0]] - epoch.begin
+        kernel = compiled(settled_as_of)
+        kernel(epoch.published, epoch.filled, keys, begins, first - epoch.begin, out)
+
+    def _earliest(self, slots: I64) -> I64:
+        """Return where the settlement period of each slot began at the earliest, in slots."""
+        tariff = self._model.tariff
+        periods = (tariff.import_settlement_minutes, tariff.export_settlement_minutes)
+        starts = [settlement_starts(slots, tariff.zone, period) for period in periods]
+        earliest: I64 = (np.minimum(*starts) - self._start) // SLOT_SECONDS
+        return earliest
+
+    def _slots(self, begin: int, end: int) -> I64:
+        """Return the epoch seconds of the slots from ``begin`` to ``end``."""
+        return self._start + SLOT_SECONDS * np.arange(begin, end, dtype=np.int64)
+
+    def _read_epochs(self) -> tuple[_Epoch, ...]:
+        """Return all epochs, walking back from the last issue.
+
+        The newest issue among the prices that were known at a slot says since when they were.
+        """
+        pairing = self._model.pairing
+        moments = self._issues if pairing is None else pairing.to_price_time(self._issues)
+        found: list[_Epoch] = []
+        last = self._issues.size - 1
+        while last >= 0:
+            epoch = self._read_epoch(moments, last)
+            found.append(epoch)
+            last = epoch.first - 1
+        return tuple(reversed(found))
+
+    def _read_epoch(self, moments: I64, last: int) -> _Epoch:
+        """Return the epoch that ends with an issue; ``moments`` are the issues' in price time.
+
+        In a doubled hour of the home, price time runs twice: then the epoch ends there.
+        """
+        low = max(0, last + 1 - _BLOCK)
+        begin = min(int(self._period_starts[low]), low - _HISTORY_SLOTS)
+        slots = self._slots(begin, last + self._ahead)
+        spot = read_spot(self._store, self._model, slots, from_epoch(int(self._issues[last])))
+        first = last
+        while first > low and spot.newest_issue <= moments[first - 1] <= moments[last]:
+            first -= 1
+        now, keep = first - begin, int(self._period_starts[first]) - begin
+        try:
+            filled = fill_unpublished_prices(
+                spot.values[now:],
+                int(slots[now]),
+                zone=zone_of(self._model),
+                history=spot.values[:now],
+                history_start=int(slots[0]),
+            )
+        except ForecastError:
+            self._refuse(first, last)
+            raise
+        return _Epoch(
+            first=first,
+            stop=last + 1,
+            begin=begin + keep,
+            published=spot.values[keep:].copy(),
+            filled=np.concatenate((spot.values[keep:now], filled)),
+        )
+
+    def _refuse(self, first: int, last: int) -> None:
+        """Raise what a plan at the first issue without prices would raise."""
+        for issue in self._issues[first : last + 1].tolist():
+            at, end = from_epoch(issue), from_epoch(issue + self._ahead * SLOT_SECONDS)
+            try:
+                known_spot(self._store, self._model, at, at, end)
+            except MissingHistoryError as err:
+                raise too_early(err, at) from None
+
+
+def too_early(err: MissingHistoryError, at: datetime) -> MissingHistoryError:
+    """Return the same error with the slot at which too little was known."""
+    return MissingHistoryError(
+        err.series,
+        local_time=err.local_time,
+        zone=err.zone,
+        lookback_days=err.lookback_days,
+        cure=f"{err.cure}, or choose a period without {at.isoformat()}, whose plan needs it",
+    )
+
+
+def _additions(tariff: Tariff, start: datetime, slots: int) -> tuple[tuple[F64, F64], ...]:
+    """Return ((fees, benefits), (1 + VAT of each)): price = (settled + fee) * factor (R1, R2)."""
+    raw = replace(tariff, import_settlement_minutes=15, export_settlement_minutes=15)
+    untaxed = replace(raw, vat=0.0, export_vat=0.0)
+    taxes = Tariff(zone=tariff.zone, vat=tariff.vat, export_vat=tariff.export_vat)
+    return (
+        untaxed.prices(start, SLOT_MINUTES, np.zeros(slots)),
+        taxes.prices(start, SLOT_MINUTES, np.ones(slots)),
+    )
+
+
+def settled_as_of(
+    published: F64, filled: F64, keys: I64, begins: I64, first: int, out: F64
+) -> None:
+    """Average spot over settlement periods, as each issue sees them; a kernel.
+
+    Args:
+        published: (E,) spot, NaN where not published.
+        filled: (E,) spot, none missing from ``first`` on.
+        keys: (>= E,) equal in slots of one settlement period, which follow one another.
+        begins: (N,) where the settlement period of each issue began at the earliest.
+        first: slot of the first issue; the others follow.
+        out: (N, A) settled spot.
+    """
+    for n in range(out.shape[0]):
+        now = first + n
+        end = now + out.shape[1]
+        place = now
+        while place > begins[n] and not isnan(published[place - 1]):
+            place -= 1
+        while place < end:
+            stop, total, minutes = place, 0.0, 0.0
+            while stop < end and keys[stop] == keys[place]:
+                total += filled[stop] * SLOT_MINUTES
+                minutes += SLOT_MINUTES
+                stop += 1
+            mean = filled[place] if stop == place + 1 else total / minutes
+            for slot in range(max(place, now), stop):
+                out[n, slot - now] = mean
+            place = stop
