@@ -1,12 +1,15 @@
 """The planner: numbers in, certified plan out. Needs numpy and highspy alone.
 
-Knows no database, clock, file or network. Units: kWh per slot at the AC bus for flows, kWh stored,
+Only the storage engine needs numba, imported when it is asked to plan. Knows no database, clock,
+file or network. Units: kWh per slot at the AC bus for flows, kWh stored,
 kW for ratings, currency per kWh, UTC. The interface is ``Planner(site).plan(horizon, soc_kwh)``.
 """
 
 from mpc.errors import (
+    EngineError,
     HorizonError,
     InputError,
+    KernelError,
     PlanError,
     SchemaError,
     SiteError,
@@ -21,16 +24,19 @@ from mpc.plan_json import SCHEMA as PLAN_SCHEMA
 from mpc.planner import Planner
 from mpc.problem import terminal_curve
 from mpc.site import Battery, Grid, Site
+from mpc.storage import ValueFunctions, value_functions
 from mpc.tariff import PriceEntry, Tariff
 from mpc.terminal import TerminalCurve
 
 __all__ = [
     "PLAN_SCHEMA",
     "Battery",
+    "EngineError",
     "Grid",
     "Horizon",
     "HorizonError",
     "InputError",
+    "KernelError",
     "Plan",
     "PlanError",
     "Planner",
@@ -43,6 +49,8 @@ __all__ = [
     "Tariff",
     "TariffError",
     "TerminalCurve",
+    "ValueFunctions",
     "Violation",
     "terminal_curve",
+    "value_functions",
 ]

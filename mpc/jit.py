@@ -90,7 +90,7 @@ def _callees(kernel: FunctionType) -> Iterator[tuple[str, FunctionType]]:
 
 
 def _fingerprint(kernel: FunctionType) -> str:
-    """Return a hash of the sources of ``kernel`` and of everything it calls."""
+    """Return a hash of the sources of a kernel and all it calls, and of constants they read."""
     found: set[FunctionType] = set()
     wanted = [kernel]
     while wanted:
@@ -99,8 +99,18 @@ def _fingerprint(kernel: FunctionType) -> str:
             found.add(function)
             wanted += [callee for _, callee in _callees(function)]
     modules = {function.__module__ for function in found}
-    sources = "".join(inspect.getsource(sys.modules[name]) for name in sorted(modules))
-    return hashlib.sha256(sources.encode()).hexdigest()[:12]
+    facts = [inspect.getsource(sys.modules[name]) for name in sorted(modules)]
+    facts += sorted({constant for function in found for constant in _constants(function)})
+    return hashlib.sha256("".join(facts).encode()).hexdigest()[:12]
+
+
+def _constants(kernel: FunctionType) -> Iterator[str]:
+    """Yield the numbers, tuples and fields of named tuples that ``kernel`` reads by name."""
+    for name in kernel.__code__.co_names:
+        value = kernel.__globals__.get(name)
+        value = getattr(value, "_fields", value)
+        if isinstance(value, int | float | tuple):
+            yield f"{name}={value!r}"
 
 
 def _base() -> Path | None:

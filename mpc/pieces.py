@@ -32,13 +32,13 @@ class Pieces(NamedTuple):
     """What goes with the slopes and lengths of a slot.
 
     Attributes:
-        count: how many pieces there are.
+        size: how many pieces there are.
         change_kwh: the least change of stored energy, where the first piece begins.
         cost: of the slot at that change, currency.
         defect: 0, or why the pieces mean nothing.
     """
 
-    count: int
+    size: int
     change_kwh: float
     cost: float
     defect: int
@@ -84,8 +84,8 @@ def slot_pieces(slot: Slot, limits: Limits, rules: Rules, slope: F64, length: F6
         else:
             value, size = price / eta_c, (end - x) * eta_c
         if value < below:
-            if value < below - _ROUNDING * (1.0 + abs(below)):
-                defect = max(defect, BURNS)
+            if defect == 0 and value < below - _ROUNDING * (1.0 + abs(below)):
+                defect = BURNS
             value = below
         slope[count], length[count] = value, size
         count, below, x = count + 1, value, end
@@ -96,13 +96,15 @@ def slot_pieces(slot: Slot, limits: Limits, rules: Rules, slope: F64, length: F6
 def bus_defect(slot: Slot, limits: Limits, rules: Rules, first: float, last: float) -> int:
     """Return why the cost at the bus is not convex between two net loads, or 0."""
     spill = slot.pv_kwh if rules.pv_curtailable else 0.0
-    paid = slot.import_price < 0.0 and spill > 0.0
+    paid = slot.import_price < 0.0 and spill > 0.0 and limits.import_max > 0.0
     if paid and not rules.allow_grid_charge and last > slot.load_kwh - slot.pv_kwh:
         return PAID_IMPORT
-    if slot.export_price <= slot.import_price or limits.export_max <= 0.0:
+    if slot.export_price <= slot.import_price:
         return 0
-    one_sided = first >= 0.0 or (last <= 0.0 and not paid)
-    return 0 if one_sided else EXPORT_ABOVE_IMPORT
+    if limits.export_max <= 0.0 or limits.import_max <= 0.0:
+        return 0
+    most = last + spill if paid else last
+    return 0 if first >= 0.0 or most <= 0.0 else EXPORT_ABOVE_IMPORT
 
 
 def bus_prices(
@@ -135,13 +137,7 @@ def bus_prices(
     else:
         prices = (spilled, sell, buy, above, 0.0, over)
         ends = (start, -spill, soft - spill, soft + hard - spill, soft + hard, inf)
-    cost = -slot.export_price * most
-    if first <= start:
-        return prices, ends, cost + (first - start) * spilled
-    x = start
+    cost = -slot.export_price * most + min(first - start, 0.0) * spilled
     for k in range(1, 6):
-        step = min(ends[k], first) - x
-        if step > 0.0:
-            cost += step * prices[k]
-            x += step
+        cost += max(min(ends[k], first) - ends[k - 1], 0.0) * prices[k]
     return prices, ends, cost

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mpc.arrays import F64
-from mpc.flows import Violation
+from mpc.flows import Costs, Flows, Violation
 from mpc.horizon import slot_starts
 from mpc.plan_json import dump_plan, load_plan
+from mpc.problem import Problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Plan"]
+__all__ = ["Plan", "make_plan"]
 
 SERIES = (
     "import_price",
@@ -169,6 +170,65 @@ class Plan:
         for name, value in state.items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "warm", None)
+
+
+def make_plan(
+    problem: Problem,
+    flows: Flows,
+    costs: Costs,
+    violations: tuple[Violation, ...],
+    values: tuple[F64, F64],
+    *,
+    engine: str,
+    gap: float = 0.0,
+    warm: object | None = None,
+) -> Plan:
+    """Put a plan together, whatever engine found its flows.
+
+    Args:
+        problem: what was planned.
+        flows: of the plan.
+        costs: of the flows.
+        violations: of the flows.
+        values: (T,) energy values up and down.
+        engine: what made the plan.
+        gap: money by which a better plan could at most be cheaper.
+        warm: where the next plan can start.
+    """
+    horizon, battery = problem.horizon, problem.site.battery
+    return Plan(
+        start=horizon.start,
+        slot_minutes=np.asarray(horizon.slot_minutes),
+        soc_start_kwh=problem.soc_start_kwh,
+        import_price=problem.import_price,
+        export_price=problem.export_price,
+        load_kwh=problem.load,
+        pv_kwh=problem.pv,
+        charge_kwh=read_only(flows.charge),
+        discharge_kwh=read_only(flows.discharge),
+        import_kwh=read_only(flows.imports),
+        export_kwh=read_only(flows.exports),
+        curtail_kwh=read_only(flows.curtail),
+        soc_kwh=read_only(flows.soc),
+        min_soc_kwh=read_only(problem.soc_min),
+        max_soc_kwh=read_only(problem.soc_max),
+        energy_value_up=read_only(values[0]),
+        energy_value_down=read_only(values[1]),
+        bill=costs.bill,
+        wear=costs.wear,
+        penalty=costs.penalty,
+        terminal=costs.terminal,
+        objective=costs.objective,
+        status="feasible" if gap > 0.0 else "optimal",
+        gap=gap,
+        violations=violations,
+        wear_cost_per_kwh=battery.wear_cost_per_kwh,
+        charge_efficiency=battery.charge_efficiency,
+        discharge_efficiency=battery.discharge_efficiency,
+        terminal_curve=problem.terminal.pairs(),
+        engine=engine,
+        warm=warm,
+    )
 
 
 def read_only(array: F64) -> F64:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import highspy
 import numpy as np
 
-from mpc.errors import HorizonError, SiteError, StateError
+from mpc.errors import EngineError, HorizonError, KernelError, SiteError, StateError
 from mpc.exactness import (
     Directions,
     Suspects,
@@ -29,16 +29,18 @@ from mpc.flows import Costs, Flows, Violation, cost_of, settle_flows, violations
 from mpc.horizon import Horizon
 from mpc.marginal import energy_values
 from mpc.model import HouseModel, Structure, structure_of
-from mpc.plan import Plan, read_only
+from mpc.plan import Plan, make_plan
 from mpc.problem import Problem, make_problem
 from mpc.ring import Ring
 from mpc.site import Site
 from mpc.solver import LpSolver, Solution
+from mpc.storage import plan_storage
 
 __all__ = ["Planner"]
 
 RELATIVE_MONEY = 1e-7
 """Equality of objectives, times (1 + sum |price * energy|): design.md, "energy_value"."""
+ENGINES = ("highs", "storage", "auto")
 _MAX_ROUNDS = 8
 
 
@@ -61,20 +63,26 @@ class _Answer(NamedTuple):
 
 
 class Planner:
-    """Plans one site with HiGHS. Keep one per site and thread: it keeps columns and matrix.
+    """Plans one site. Keep one per site and thread: it keeps columns and matrix of HiGHS.
 
     Args:
         site: the house.
+        engine: "highs" plans everything; "storage" is the exact dynamic program, 100 times faster,
+            which refuses what it cannot do and needs numba; "auto" takes "storage" where it can
+            (and numba is installed), else "highs". The plan says which made it.
         max_nodes: nodes a search with binaries visits at most; a search that stops there gives a
             plan of status "feasible" with its gap. Nodes, not seconds: reproducible.
     """
 
-    def __init__(self, site: Site, *, max_nodes: int = 50) -> None:
+    def __init__(self, site: Site, *, engine: str = "highs", max_nodes: int = 50) -> None:
         if not isinstance(site, Site):
             raise SiteError("site", repr(site), "an mpc.Site")
+        if engine not in ENGINES:
+            raise SiteError("engine", repr(engine), f"one of {', '.join(map(repr, ENGINES))}")
         if isinstance(max_nodes, bool) or not isinstance(max_nodes, int) or max_nodes < 0:
             raise SiteError("max_nodes", repr(max_nodes), "a whole number, 0 or more")
         self.site = site
+        self.engine = engine
         self.max_nodes = max_nodes
         self._solver = LpSolver()
         self._model: HouseModel | None = None
@@ -91,6 +99,8 @@ class Planner:
 
         Raises:
             InputError: for a state or limits that do not fit the battery or the horizon.
+            EngineError: for what engine "storage" cannot plan exactly, with slot and reason.
+            KernelError: where engine "storage" finds no numba.
             SolverError: where HiGHS fails, which no valid input is known to cause.
         """
         if not isinstance(horizon, Horizon):
@@ -98,6 +108,17 @@ class Planner:
         if previous is not None and not isinstance(previous, Plan):
             raise StateError("previous", repr(previous)[:80], "an earlier mpc.Plan, or None")
         problem = make_problem(self.site, horizon, soc_kwh)
+        if self.engine == "storage":
+            return plan_storage(problem)
+        if self.engine == "auto":
+            try:
+                return plan_storage(problem)
+            except (EngineError, KernelError):
+                pass  # HiGHS gives the same answer, and the plan says that it did
+        return self._plan_highs(problem, previous)
+
+    def _plan_highs(self, problem: Problem, previous: Plan | None) -> Plan:
+        """Plan with HiGHS: relax, search, fix, certify."""
         model = self._model_for(structure_of(problem))
         tolerance = RELATIVE_MONEY * problem.money_scale
         relaxed, warm = self._relaxed(problem, model, previous)
@@ -208,41 +229,18 @@ def _finish(
     one_sided: bool,
 ) -> Plan:
     """Put the plan together."""
-    horizon, battery = problem.horizon, problem.site.battery
-    flows, costs, solution = answer.flows, answer.costs, answer.solution
+    solution = answer.solution
     dual_value = -solution.row_dual[model.stored] + 0.0
-    up = down = dual_value
+    values = (dual_value, dual_value)
     if one_sided:
-        up, down = energy_values(problem, flows, dual_value)
-    return Plan(
-        start=horizon.start,
-        slot_minutes=np.asarray(horizon.slot_minutes),
-        soc_start_kwh=problem.soc_start_kwh,
-        import_price=problem.import_price,
-        export_price=problem.export_price,
-        load_kwh=problem.load,
-        pv_kwh=problem.pv,
-        charge_kwh=read_only(flows.charge),
-        discharge_kwh=read_only(flows.discharge),
-        import_kwh=read_only(flows.imports),
-        export_kwh=read_only(flows.exports),
-        curtail_kwh=read_only(flows.curtail),
-        soc_kwh=read_only(flows.soc),
-        min_soc_kwh=read_only(problem.soc_min),
-        max_soc_kwh=read_only(problem.soc_max),
-        energy_value_up=read_only(up),
-        energy_value_down=read_only(down),
-        bill=costs.bill,
-        wear=costs.wear,
-        penalty=costs.penalty,
-        terminal=costs.terminal,
-        objective=costs.objective,
-        status="feasible" if gap > 0.0 else "optimal",
+        values = energy_values(problem, answer.flows, dual_value)
+    return make_plan(
+        problem,
+        answer.flows,
+        answer.costs,
+        answer.violations,
+        values,
+        engine="highs",
         gap=gap,
-        violations=answer.violations,
-        wear_cost_per_kwh=battery.wear_cost_per_kwh,
-        charge_efficiency=battery.charge_efficiency,
-        discharge_efficiency=battery.discharge_efficiency,
-        terminal_curve=problem.terminal.pairs(),
         warm=warm,
     )
