@@ -8,8 +8,8 @@ pair's; below the first pair its price holds down to 0. Hence
 
 The default curve looks at 24 h of prices and net load that stand for the day after the horizon. A
 stored kWh serves the load of slot k and saves ``eta_d * (import_price[k] - wear)``, as much of it
-as the slot's net load takes; more is exported at ``eta_d * (best export_price - wear)``. No kWh is
-worth more than what refilling the battery would cost before slot k: the price of the dearest of
+as the slot's net load takes; more is exported in slot k at ``eta_d * (export_price[k] - wear)``,
+wherever that is worth most. No kWh is worth more than what refilling the battery would cost before slot k: the price of the dearest of
 the cheapest earlier slots that fill it. Sorted by value the pieces are non-increasing, floor 0.
                                                                                         (T2)
 """
@@ -163,8 +163,8 @@ def follow_on_pieces(
     length = np.minimum(np.maximum(net, 0.0), discharge) / eta_d
     export = -np.inf
     if rules.allow_battery_export:
-        export = eta_d * (np.max(export_price) - rules.export_margin - rules.wear)
-    value = np.append(value, min(export, np.max(cap)))
+        export = np.max(np.minimum(eta_d * (export_price - rules.export_margin - rules.wear), cap))
+    value = np.append(value, export)
     length = np.append(length, usable_kwh)
     return sorted_pieces(np.maximum(value, 0.0), length, empty_kwh, usable_kwh)
 

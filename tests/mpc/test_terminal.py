@@ -40,6 +40,15 @@ def test_no_kwh_is_worth_more_than_refilling_before_its_use() -> None:
     assert terminal_curve(make_site(), early).pairs()[0][1] == pytest.approx(0.95 * 2.8)
 
 
+def test_an_export_price_after_a_cheap_night_is_worth_no_more_than_the_night() -> None:
+    """Three hours at 0.2 refill the battery before the evening that pays 3.0 for export."""
+    day = make_horizon([0.2, 0.2, 0.2, 4.0], [0.0, 0.0, 0.0, 3.0])
+    np.testing.assert_allclose(terminal_curve(make_site(), day).pairs(), [(1.0, 0.2 / 0.95)])
+    # At once, before anything could refill it, what is stored earns 0.95 * (3.0 - 0.2).
+    early = make_horizon([4.0, 0.2, 0.2, 0.2], [3.0, 0.0, 0.0, 0.0])
+    np.testing.assert_allclose(terminal_curve(make_site(), early).pairs(), [(1.0, 0.95 * 2.8)])
+
+
 def test_only_the_last_24_hours_of_a_horizon_count() -> None:
     first_day, second_day = [9.0] * 24, [1.0] * 24
     both = make_horizon(first_day + second_day, 0.0, 0.5)
