@@ -1,0 +1,210 @@
+"""Every policy as a run over a window: rows of ``sim.slots`` and the energy value beside them.
+
+A run returns (N, 10): the columns of ``sim.slots.COLUMNS``, then what one kWh more stored was taken
+to be worth at the slot's end (mean of both sides, NaN for a policy without values).
+"""
+
+from datetime import timedelta
+
+import numpy as np
+
+from mpc import Horizon, Plan, Planner, TerminalCurve
+from mpc.arrays import F64
+from mpc.curves import Curve, slopes_at
+from mpc.errors import EngineError
+from mpc.jit import compiled
+from mpc.pieces import MOST_PIECES
+from mpc.problem import make_problem
+from mpc.program import CHARGE, DISCHARGE, FLOWS, SOC
+from mpc.rules import limits_at
+from mpc.storage import refuse_defect
+from mpc.terminal import follow_on_pieces
+from sim.asof import Forecasts
+from sim.dispatch import WINDOWS, Advice, Scratch, Value, dispatch_wish
+from sim.errors import ReplayError
+from sim.loop import Ask, Known, Stop, end_of_window, make_room, run_loop, window_of
+from sim.slots import COLUMNS, run_policy, run_slot, slot_at
+from sim.window import ReplayWindow
+from telemetry.slots import SLOT_MINUTES
+
+__all__ = [
+    "carry_out",
+    "empty_rows",
+    "refuse_start_outside",
+    "run_highs",
+    "run_storage",
+    "run_without_plan",
+]
+
+_CHUNK_SLOTS = 96
+"""How many slots are asked of the forecasts at once: four arrays of (96, A)."""
+_SLOT = timedelta(minutes=SLOT_MINUTES)
+
+
+def empty_rows(slots: int) -> F64:
+    """Return (N, 10) rows of NaN."""
+    return np.full((slots, len(COLUMNS) + 1), np.nan)
+
+
+def run_without_plan(window: ReplayWindow, code: int) -> F64:
+    """Return the rows of a battery that rests or serves itself, by a code of ``sim.dispatch``."""
+    rows = empty_rows(len(window))
+    compiled(run_policy)(
+        code, window.soc_start_kwh, window.actual, window.limits, window.rules, rows
+    )
+    return rows
+
+
+def run_storage(window: ReplayWindow, forecasts: Forecasts, code: int) -> F64:
+    """Return the rows of the closed loop with the storage engine (``sim.loop``).
+
+    Raises:
+        ReplayError: where the start lies outside the battery's window, or a slot's cost is not
+            convex.
+    """
+    refuse_start_outside(window, "storage")
+    rows, stored = empty_rows(len(window)), window.soc_start_kwh
+    ask, loop = _ask(window, code), compiled(run_loop)
+    room = make_room(window.slots_ahead, window.horizon_slots)
+    for first in range(0, len(window), _CHUNK_SLOTS):
+        part = slice(first, min(first + _CHUNK_SLOTS, len(window)))
+        known, limits = _known(window, forecasts, part), window.limits[first:]
+        actual, rules = window.actual[part], window.rules
+        stop = Stop(*loop(stored, known, actual, limits, rules, ask, room, rows[part]))
+        if stop.defect != 0:
+            raise _refused(window, first + stop.slots, stop, known)
+        stored = stop.stored_kwh
+    return rows
+
+
+def run_highs(window: ReplayWindow, forecasts: Forecasts, code: int) -> F64:
+    """Return the rows of the closed loop with HiGHS: one LP after the other.
+
+    The first plan of each local day is cold, the others start from the one before: a chain that
+    the calendar fixes, whatever the window. Each plan has its own price of a broken limit (Q4 of
+    ``mpc.problem``), dispatch and bill have the window's: where a hard limit cannot be held, value
+    dispatch may trade it otherwise than the plan.
+
+    Raises:
+        ReplayError: where the forecasts do not look as far ahead as the plans.
+    """
+    rows, stored = empty_rows(len(window)), window.soc_start_kwh
+    ask, planner, plan = _ask(window, code), Planner(window.home.site), None
+    for first in range(0, len(window), _CHUNK_SLOTS):
+        part = slice(first, min(first + _CHUNK_SLOTS, len(window)))
+        known = _known(window, forecasts, part)
+        for n in range(part.start, part.stop):
+            if n > 0 and window.local_day[n] != window.local_day[n - 1]:
+                plan = None
+            horizon = _horizon(window, ask, known, n - first, n)
+            plan = planner.plan(horizon, stored, plan)
+            stored = carry_out(window, plan, code, stored, rows, n)
+    return rows
+
+
+def carry_out(
+    window: ReplayWindow, plan: Plan, code: int, stored_kwh: float, rows: F64, n: int
+) -> float:
+    """Dispatch slot ``n`` by the first slot of a plan; return the energy stored at its end."""
+    slot, limits, rules = slot_at(window.actual, n), limits_at(window.limits, n), window.rules
+    value, advice = _value(plan), _advice(plan, code)
+    scratch = Scratch(np.empty(MOST_PIECES), np.empty(MOST_PIECES))
+    wish = compiled(dispatch_wish)(code, stored_kwh, advice, value, slot, limits, rules, scratch)
+    stored: float = compiled(run_slot)(stored_kwh, wish, slot, limits, rules, rows, n)
+    below, above = slopes_at(value.curve, value.slope, value.length, stored)
+    rows[n, -1] = -0.5 * (below + above)
+    return stored
+
+
+def _value(plan: Plan) -> Value:
+    """Return the future cost as a plan's duals tell it: one slope to each side of its state."""
+    soc, most = float(plan.soc_kwh[0]), float(plan.max_soc_kwh[0])
+    slope = -np.array([plan.energy_value_down[0], plan.energy_value_up[0]])
+    return Value(
+        Curve(0, 2, 0.0, 0.0, 0.0, 0.0), slope, np.array([soc, max(most - soc, 0.0) + 1.0])
+    )
+
+
+def _advice(plan: Plan, code: int) -> Advice:
+    """Return what a plan expects and wants in its first slot."""
+    load, pv = float(plan.load_kwh[0]), float(plan.pv_kwh[0])
+    planned, target = float(plan.charge_kwh[0] - plan.discharge_kwh[0]), float(plan.soc_kwh[0])
+    kind = window_of(planned, load - pv)
+    if code == WINDOWS and kind != 0:
+        flows = np.zeros((len(plan), FLOWS))
+        flows[:, CHARGE], flows[:, DISCHARGE] = plan.charge_kwh, plan.discharge_kwh
+        flows[:, SOC] = plan.soc_kwh
+        series = np.stack([plan.load_kwh, plan.pv_kwh], axis=1)
+        target = end_of_window(kind, series, flows, target)
+    return Advice(load, pv, planned, target)
+
+
+def _horizon(window: ReplayWindow, ask: Ask, known: Known, row: int, n: int) -> Horizon:
+    """Return what can be planned at slot ``n``, valued by the 24 h known after it."""
+    slots = ask.horizon_slots
+    after = np.stack([values[row, slots:] for values in known], axis=1)
+    limits = window.limits[n + slots : n + slots + len(after)]
+    soc, price = compiled(follow_on_pieces)(
+        after, limits, window.rules, ask.empty_kwh, ask.usable_kwh
+    )
+    return Horizon(
+        start=window.realised.start + n * _SLOT,
+        slot_minutes=SLOT_MINUTES,
+        import_price=known.import_price[row, :slots],
+        export_price=known.export_price[row, :slots],
+        load_kwh=known.load_kwh[row, :slots],
+        pv_kwh=known.pv_kwh[row, :slots],
+        terminal_value=TerminalCurve(soc, price),
+    )
+
+
+def _ask(window: ReplayWindow, code: int) -> Ask:
+    """Return how the plans of a window are made."""
+    empty, full = float(window.limits[:, 0].min()), float(window.limits[:, 1].max())
+    return Ask(window.horizon_slots, code, empty, full - empty)
+
+
+def _known(window: ReplayWindow, forecasts: Forecasts, part: slice) -> Known:
+    """Return what was known at some slots, as kernels read it."""
+    found = forecasts.known(part.start, part.stop - part.start)
+    series = (found.load_kwh, found.pv_kwh, found.import_price, found.export_price)
+    shape = (part.stop - part.start, window.slots_ahead)
+    for values in series:
+        if values.shape != shape:
+            raise ReplayError(
+                window.home.home.home_id,
+                f"forecasts {forecasts.name!r} gave an array of {values.shape}, want {shape}",
+                "the plan's slots and the 24 h after them, for every slot asked for",
+            )
+    return Known(*(np.ascontiguousarray(values, dtype=np.float64) for values in series))
+
+
+def refuse_start_outside(window: ReplayWindow, policy: str) -> None:
+    """Refuse a start outside the battery's window: only HiGHS plans the way back into it."""
+    problem = window.problem
+    if problem.start_side == 0:
+        return
+    low, high = float(problem.wanted_min[0]), float(problem.wanted_max[0])
+    raise ReplayError(
+        window.home.home.home_id,
+        f"policy {policy} cannot start with {window.soc_start_kwh:g} kWh stored, outside the "
+        f"battery's window of {low:g} to {high:g} kWh",
+        "start inside it, or replay policy plan",
+    )
+
+
+def _refused(window: ReplayWindow, n: int, stop: Stop, known: Known) -> ReplayError:
+    """Return the error of a plan that the storage engine cannot make."""
+    ask = _ask(window, 0)
+    row = n % _CHUNK_SLOTS
+    problem = make_problem(window.home.site, _horizon(window, ask, known, row, n), stop.stored_kwh)
+    reason = "it is not convex"
+    try:
+        refuse_defect(problem, stop.plan_slot, stop.defect)
+    except EngineError as err:
+        reason = str(err)
+    return ReplayError(
+        window.home.home.home_id,
+        f"the storage engine cannot plan at {window.utc(n)}: {reason}",
+        "replay policy plan, which can",
+    )
