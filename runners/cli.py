@@ -28,13 +28,17 @@ from runners.cli_options import (
     JsonOption,
     LastDayOption,
     NoPlotOption,
+    SocKwhOption,
+    SocPercentOption,
     StartDateOption,
     aware,
     day,
     days,
     job,
+    one_soc,
 )
 from runners.cli_services import prices_app, weather_app
+from runners.replay_names import DEFAULT_POLICIES, DispatchName, PolicyName
 
 __all__ = ["app", "main", "run_job"]
 
@@ -49,6 +53,7 @@ _ORDER = (
     "validate",
     "repair",
     "plan",
+    "replay",
     "demo",
 )
 
@@ -225,13 +230,8 @@ def plan(
             help="Where results go; default: out, with --at out/at-<UTC time>.",
         ),
     ] = None,
-    soc_kwh: Annotated[
-        float | None, typer.Option("--soc-kwh", min=0.0, help="Energy stored now, kWh.")
-    ] = None,
-    soc_percent: Annotated[
-        float | None,
-        typer.Option("--soc-percent", min=0.0, max=100.0, help="Or percent of the capacity."),
-    ] = None,
+    soc_kwh: SocKwhOption = None,
+    soc_percent: SocPercentOption = None,
     json_file: JsonOption = None,
     *,
     no_plot: NoPlotOption = False,
@@ -241,9 +241,7 @@ def plan(
 ) -> None:
     """Plan the next hours and say what stored energy is worth."""
     moment = aware(at)
-    if soc_kwh is not None and soc_percent is not None:
-        message = "give --soc-kwh or --soc-percent, not both"
-        raise typer.BadParameter(message, param_hint="--soc-kwh")
+    one_soc(soc_kwh, soc_percent)
     from runners.plan import run_plan  # noqa: PLC0415
 
     run_plan(
@@ -256,6 +254,80 @@ def plan(
         json_path=json_file,
         plot=not no_plot,
         explain=explain,
+    )
+
+
+@app.command()
+@job
+def replay(
+    config: ConfigOption = Path("config.yaml"),
+    *,
+    home: HomeOption = None,
+    start_date: Annotated[
+        str | None,
+        typer.Option(
+            "--start-date",
+            metavar="DATE",
+            help="First local day; default: as far as there are no gaps.",
+        ),
+    ] = None,
+    end_date: Annotated[
+        str | None,
+        typer.Option(
+            "--end-date", metavar="DATE", help="Last local day, included; default: the same."
+        ),
+    ] = None,
+    policy: Annotated[
+        list[PolicyName],
+        typer.Option(
+            "--policy",
+            metavar="NAME",
+            help=f"What decides: {', '.join(PolicyName)}; repeat for more.",
+            show_default=", ".join(DEFAULT_POLICIES),
+        ),
+    ] = list(DEFAULT_POLICIES),  # noqa: B006 - read only
+    dispatch: Annotated[
+        list[DispatchName],
+        typer.Option(
+            "--dispatch",
+            metavar="NAME",
+            help=f"What plan and storage move it by: {', '.join(DispatchName)}; repeat for more.",
+            show_default=DispatchName.VALUE,
+        ),
+    ] = [DispatchName.VALUE],  # noqa: B006 - read only
+    soc_kwh: SocKwhOption = None,
+    soc_percent: SocPercentOption = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where the picture goes.")
+    ] = Path("out"),
+    json_file: JsonOption = None,
+    shapley: Annotated[
+        bool, typer.Option("--shapley", help="Average the parts of regret over all orders: 8 runs.")
+    ] = False,
+    no_plot: NoPlotOption = False,
+    no_store: Annotated[
+        bool, typer.Option("--no-store", help="Keep no replays in the store.")
+    ] = False,
+) -> None:
+    """Replay days of the past: what policies would have paid, and what errors cost."""
+    first, last = days(start_date, end_date)
+    one_soc(soc_kwh, soc_percent)
+    from runners.replay import run_replay  # noqa: PLC0415
+
+    run_replay(
+        config_path=config,
+        home_id=home,
+        start_date=first,
+        end_date=last,
+        policies=policy,
+        dispatches=dispatch,
+        shapley=shapley,
+        soc_kwh=soc_kwh,
+        soc_percent=soc_percent,
+        out_dir=out,
+        json_path=json_file,
+        plot=not no_plot,
+        keep=not no_store,
     )
 
 

@@ -29,11 +29,14 @@ __all__ = [
     "JsonOption",
     "LastDayOption",
     "NoPlotOption",
+    "SocKwhOption",
+    "SocPercentOption",
     "StartDateOption",
     "aware",
     "day",
     "days",
     "job",
+    "one_soc",
 ]
 
 P = ParamSpec("P")
@@ -69,6 +72,14 @@ FirstDayOption = Annotated[
 LastDayOption = Annotated[
     str | None,
     typer.Option("--end-date", metavar="DATE", help="Last local day; default: yesterday."),
+]
+
+SocKwhOption = Annotated[
+    float | None, typer.Option("--soc-kwh", min=0.0, help="Energy stored at the start, kWh.")
+]
+SocPercentOption = Annotated[
+    float | None,
+    typer.Option("--soc-percent", min=0.0, max=100.0, help="Or percent of the capacity."),
 ]
 
 
@@ -107,6 +118,13 @@ def days(first: str | None, last: str | None) -> tuple[date | None, date | None]
     """Parse a pair of dates that may be left out."""
     start = None if first is None else day(first, "--start-date")
     return start, None if last is None else day(last, "--end-date")
+
+
+def one_soc(soc_kwh: float | None, soc_percent: float | None) -> None:
+    """Refuse a stored energy that was given twice."""
+    if soc_kwh is not None and soc_percent is not None:
+        message = "give --soc-kwh or --soc-percent, not both"
+        raise typer.BadParameter(message, param_hint="--soc-kwh")
 
 
 def job(function: Callable[P, None]) -> Callable[P, None]:

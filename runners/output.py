@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "action",
     "console",
+    "json_text",
     "make_folder",
     "plan_table",
     "summary_table",
@@ -118,15 +119,21 @@ def summary_table(rows: Iterable[tuple[str, object]], *, title: str = "") -> Tab
     return table
 
 
-def write_json(path: str | Path, obj: object) -> None:
-    """Write ``obj`` as JSON to a file, or to stdout for ``-``.
+def json_text(obj: object, *, indent: int | None = 2) -> str:
+    """Return ``obj`` as JSON.
 
     Dataclasses become objects, arrays lists, times ISO 8601, NaN null: unknown is no number.
+    """
+    return json.dumps(_plain(obj), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def write_json(path: str | Path, obj: object) -> None:
+    """Write ``obj`` as JSON (``json_text``) to a file, or to stdout for ``-``.
 
     Raises:
         ConfigError: the file cannot be written.
     """
-    text = json.dumps(_plain(obj), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json_text(obj) + "\n"
     if str(path) == "-":
         sys.stdout.write(text)
     else:

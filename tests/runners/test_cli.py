@@ -38,6 +38,7 @@ def test_help_lists_the_commands() -> None:
         "validate",
         "repair",
         "plan",
+        "replay",
         "demo",
     ]
 
@@ -49,6 +50,7 @@ def test_start_is_light() -> None:
 
 
 JOBS = ["init", "import_", "record", "backfill", "prices", "weather", "validate", "repair", "plan"]
+JOBS += ["replay"]
 
 
 @pytest.mark.parametrize("job", JOBS)
