@@ -9,8 +9,9 @@ pair's; below the first pair its price holds down to 0. Hence
 The default curve looks at 24 h of prices and net load that stand for the day after the horizon. A
 stored kWh serves the load of slot k and saves ``eta_d * (import_price[k] - wear)``, as much of it
 as the slot's net load takes; more is exported in slot k at ``eta_d * (export_price[k] - wear)``,
-wherever that is worth most. No kWh is worth more than what refilling the battery would cost before slot k: the price of the dearest of
-the cheapest earlier slots that fill it. Sorted by value the pieces are non-increasing, floor 0.
+wherever that is worth most. No kWh is worth more than what refilling the battery would cost before
+slot k: the price of the dearest of the cheapest earlier slots that fill it. Sorted by value the
+pieces are non-increasing, floor 0.
                                                                                         (T2)
 """
 
