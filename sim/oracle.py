@@ -5,7 +5,7 @@
     cost    = V[0](s[0]) + terminal(s[0])                                                (O2)
 
 by the storage engine, exact, with the window's own start energy, physics, limits, penalties and
-terminal curve. (O2) is the cost (R1) of ``sim.replay``: no policy of that window costs less. A
+terminal curve. (O2) is the cost (K1) of ``sim.replay``: no policy of that window costs less. A
 rolling run that sees 48 h perfectly is another thing: ``storage`` on ``sim.asof.perfect``.
 """
 

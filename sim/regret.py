@@ -2,15 +2,15 @@
 
 With the oracle's value function V (``sim.oracle``) and cost[t] = bill + wear + penalty of slot t,
 
-    regret[t] = cost[t] + V[t+1](s[t+1]) - V[t](s[t])  >= 0                              (R2)
-    sum of regret = cost of the replay - cost of the oracle                              (R3)
+    regret[t] = cost[t] + V[t+1](s[t+1]) - V[t](s[t])  >= 0                              (K2)
+    sum of regret = cost of the replay - cost of the oracle                              (K3)
 
 The ledger splits it by running the loop again, each time with one thing more made ideal:
 
     dispatch  = R(as asked)             - R(value dispatch)
     load      = R(value dispatch)       - R(... and the actual load)
     pv        = R(... and actual load)  - R(... and the actual PV)
-    remainder = R(... and actual PV): the price horizon and the value of the plans' ends  (R4)
+    remainder = R(... and actual PV): the price horizon and the value of the plans' ends  (K4)
 
 each as sums by local day. Parts may be negative: errors can cancel. ``shapley`` averages a part
 over the orders of the three (L. S. Shapley, A value for n-person games, 1953): eight runs, not
@@ -64,7 +64,7 @@ class Ledger:
 
 
 def regret(result: Replay, oracle: Oracle) -> F64:
-    """Return the (N,) regret of every slot (R2), rounding included.
+    """Return the (N,) regret of every slot (K2), rounding included.
 
     Args:
         result: a replay of the oracle's window.
@@ -96,7 +96,7 @@ def ledger(
     policy: Policy = Policy.STORAGE,
     shapley: bool = False,
 ) -> Ledger:
-    """Split the regret of a replay by cause and local day (R4).
+    """Split the regret of a replay by cause and local day (K4).
 
     Args:
         window: the stretch of history.

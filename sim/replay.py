@@ -8,7 +8,7 @@ Policies are what knows: nothing (``no_battery``, ``self_use``), what was known 
 (``plan`` by HiGHS, ``storage`` by the storage engine), everything (``oracle``). A rolling run with
 perfect foresight is ``storage`` on ``sim.asof.perfect`` forecasts.
 
-    cost = bill + wear + penalty - (terminal(stored at the end) - terminal(at the start))   (R1)
+    cost = bill + wear + penalty - (terminal(stored at the end) - terminal(at the start))   (K1)
 
 Arrays are (N,), energies kWh per slot at the AC bus, money in the currency of the prices.
 """
@@ -144,7 +144,7 @@ class Replay:
 
     @property
     def cost(self) -> float:
-        """What the window cost (R1)."""
+        """What the window cost (K1)."""
         return float(self.slot_cost.sum()) - self.stored_value_gained
 
     def by_day(self) -> tuple[ReplayDaySums, ...]:
