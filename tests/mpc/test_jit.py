@@ -87,6 +87,7 @@ def test_a_changed_callee_gets_another_folder(
 
 
 def test_a_changed_constant_from_elsewhere_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(_scaled, FunctionType)
     first = jit._fingerprint(_scaled)
     monkeypatch.setitem(_scaled.__globals__, "FACTOR", 3.0)
     assert jit._fingerprint(_scaled) != first
