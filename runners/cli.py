@@ -274,7 +274,7 @@ def replay(
     end_date: Annotated[
         str | None,
         typer.Option(
-            "--end-date", metavar="DATE", help="Last local day, included; default: the same."
+            "--end-date", metavar="DATE", help="Last local day, included; default: likewise."
         ),
     ] = None,
     policy: Annotated[
@@ -295,6 +295,15 @@ def replay(
             show_default=DispatchName.VALUE,
         ),
     ] = [DispatchName.VALUE],  # noqa: B006 - read only
+    bridge_hours: Annotated[
+        float,
+        typer.Option(
+            "--bridge-hours",
+            min=0.0,
+            max=24.0,
+            help="Read PV off its neighbours where it is missing for at most so long.",
+        ),
+    ] = 0.0,
     soc_kwh: SocKwhOption = None,
     soc_percent: SocPercentOption = None,
     out: Annotated[
@@ -321,6 +330,7 @@ def replay(
         end_date=last,
         policies=policy,
         dispatches=dispatch,
+        bridge_hours=bridge_hours,
         shapley=shapley,
         soc_kwh=soc_kwh,
         soc_percent=soc_percent,

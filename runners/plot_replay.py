@@ -72,6 +72,7 @@ def plot_replay(compared: Compared, path: Path, *, title: str, currency: str) ->
     _costs(panels[-1], compared)
     _finish(panels[-1], f"cost since the start, {currency}")
     _date_axis(panels[-1], compared)
+    figure.align_ylabels(panels)
     save_figure(figure, path, title)
 
 

@@ -9,13 +9,17 @@ by one curve. The ledger is that of the first policy that plans. Money in the ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Timer
 from time import perf_counter
 from typing import TYPE_CHECKING
+
+import typer
 
 from runners.config import load_config
 from runners.dates import refuse_reversed, utc_now
@@ -45,6 +49,9 @@ _ENGINES = {
     PolicyName.ORACLE: "storage",
 }
 _NO_ENGINE = "none"
+_COMPILING = "compiling the kernels, once: about half a minute"
+_LOADED_SECONDS = 3.0
+"""Kernels that an earlier run compiled are loaded in less."""
 _Asked = tuple[PolicyName, DispatchName | None]
 
 
@@ -56,6 +63,7 @@ def run_replay(
     end_date: date | None = None,
     policies: Sequence[PolicyName] = DEFAULT_POLICIES,
     dispatches: Sequence[DispatchName] = (DispatchName.VALUE,),
+    bridge_hours: float = 0.0,
     shapley: bool = False,
     soc_kwh: float | None = None,
     soc_percent: float | None = None,
@@ -73,6 +81,7 @@ def run_replay(
         end_date: last local day, included; None: as that stretch ends.
         policies: what decides; those that plan run with every dispatch.
         dispatches: what moves the battery.
+        bridge_hours: how long PV may be missing to be read off its neighbours.
         shapley: average the ledger's parts over the orders of the causes.
         soc_kwh: stored energy at the start; None: half the capacity.
         soc_percent: the same in percent of the capacity.
@@ -94,11 +103,15 @@ def run_replay(
     asked = _asked(policies, dispatches)
     with Store.open(config.store_url, system_id=config.system.system_id) as store:
         with out.status("reading the store"):
-            inputs = read_inputs(store, model, start, start_date, end_date)
+            inputs = read_inputs(
+                store, model, start, start_date, end_date, bridge_hours=bridge_hours
+            )
         compared = _compare(inputs, asked, shapley=shapley, out=out)
         if keep:
             compared = _keep(store, inputs, compared, config.home_currency(home))
     currency = config.home_currency(home)
+    if compared.main is None and set(dispatches) != {DispatchName.VALUE}:
+        out.print(f"--dispatch changed nothing: it is for --policy {' and '.join(PLANNING)}")
     report(compared, inputs, currency=currency, out=out)
     if json_path is not None:
         write_json(json_path, result_dict(compared, inputs, currency=currency))
@@ -124,10 +137,10 @@ def _compare(
 ) -> Compared:
     """Run everything that was asked for, the two ends of the scale, and the ledger."""
     window = inputs.window
-    with out.status("loading the kernels, or compiling them: half a minute, once"):
-        begin = perf_counter()
+    begin = perf_counter()
+    with _patience(out):
         _warm_up(inputs, asked)
-        ready_seconds = perf_counter() - begin
+    ready_seconds = perf_counter() - begin
     with out.status("making the oracle"):
         oracle = make_oracle(window)
     runs = []
@@ -147,6 +160,25 @@ def _compare(
         oracle_cost=oracle.cost,
         ready_seconds=ready_seconds,
     )
+
+
+@contextmanager
+def _patience(out: Console) -> Iterator[None]:
+    """Say what takes so long where kernels are not loaded at once, also to a log or a pipe."""
+    with out.status("loading the kernels") as status:
+
+        def tell() -> None:
+            status.update(_COMPILING)
+            if not out.is_terminal:
+                typer.echo(_COMPILING, err=True)
+
+        timer = Timer(_LOADED_SECONDS, tell)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 def _warm_up(inputs: ReplayInputs, asked: Iterable[_Asked]) -> None:
@@ -243,10 +275,11 @@ def _draw(compared: Compared, inputs: ReplayInputs, currency: str, path: Path) -
 
     name = inputs.model.home.name or inputs.model.home.home_id
     days = inputs.days
+    span = f"{days.first}" if days.count == 1 else f"{days.first} to {days.last}"
     plot_replay(
         compared,
         path,
-        title=f"{name}, replayed {days.first} to {days.last}",
+        title=f"{name}, replayed {span}",
         currency=currency,
     )
 

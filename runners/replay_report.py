@@ -3,8 +3,8 @@
     share of gain = (no battery - policy) / (no battery - oracle)
 
 Where the home's readings are longer than a quarter and held flat over it, every share carries a
-star: what happens within the hour is missing on both sides of the ratio. Money in the home's
-currency, energy in kWh.
+star, explained below the first table: what happens within the hour is missing on both sides of the
+ratio. Money in the home's currency, energy in kWh.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ _SHOWN_DATES = 10
 _SLOW_SECONDS = 2.0
 _STAR = "*"
 _SHOWN = 0.005
+_ANY_WIDTH = 1000
+_LEAST_REGRET = 0.01
+"""Share of the gain below which parts in percent of the regret would say nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -107,7 +110,9 @@ def report(compared: Compared, inputs: ReplayInputs, *, currency: str, out: Cons
     """Print what was replayed, every policy, the ledger and what the shares leave out."""
     star = _STAR if inputs.held_flat else ""
     out.print(summary_table(_facts(inputs)))
-    out.print(_policies(compared, inputs.days.count, currency, star))
+    out.print(_fitting(_policies(compared, inputs.days.count, currency, star), out))
+    if star:
+        out.print(f"{_STAR} {_flat_note(inputs)}", soft_wrap=True)
     if compared.ledger is not None and compared.main is not None:
         out.print(_ledger(compared, compared.ledger, currency, star))
         if inputs.days.count > 1:
@@ -120,7 +125,7 @@ def _facts(inputs: ReplayInputs) -> Iterator[tuple[str, object]]:
     """Yield what was replayed."""
     days, window, model = inputs.days, inputs.window, inputs.model
     yield "home", model.home.home_id
-    many = f"{days.count} day{'s' if days.count > 1 else ''}"
+    many = _many(days.count, "day")
     span = f"{days.first} to {days.last}, {many}, {len(window)} slots"
     yield "replayed", f"{span}; {model.home.zone}"
     if days.chosen:
@@ -164,21 +169,31 @@ def _table(title: str, columns: Sequence[str]) -> Table:
     return table
 
 
+def _fitting(table: Table, out: Console) -> Table:
+    """Return the table, its columns closer where it would be wider than the page."""
+    if out.measure(table, options=out.options.update(max_width=_ANY_WIDTH)).maximum > out.width:
+        table.padding = (0, 0, 0, 0)
+    return table
+
+
 def _policies(compared: Compared, days: int, currency: str, star: str) -> Table:
     """Return the table of policies."""
     penalised = any(abs(float(run.result.penalty.sum())) > _SHOWN for run in compared.runs)
     names = ["", f"{currency}/day", f"gain %{star}", "total", "bill", "wear"]
     names += ["penalty"] if penalised else []
-    table = _table("policies", [*names, "in", "out", "s"])
+    table = _table("policies", [*names, "stored", "in", "out", "s"])
     table.caption = (
-        f"gain: share of what the oracle saves, {compared.gain / days:.2f} {currency}/day; "
-        "total = bill + wear + penalty - change in the worth of what is stored; "
-        "in, out: kWh of the battery"
+        f"gain: share of the {compared.gain / days:.2f} {currency}/day that the oracle saves "
+        f"against no battery. Of {_many(days, 'day')}, {currency}: "
+        f"total = bill + wear{' + penalty' * penalised} - stored, by which the energy in the "
+        "battery is worth more at the end than at the start; below 0 is earned. "
+        "in, out: kWh into and out of the battery; s: seconds it took"
     )
     for run in compared.runs:
         result = run.result
         money = [result.cost, result.bill.sum(), result.wear.sum()]
         money += [result.penalty.sum()] if penalised else []
+        money += [result.stored_value_gained]
         table.add_row(
             run.name,
             f"{result.cost / days:.2f}",
@@ -201,13 +216,14 @@ def _ledger(compared: Compared, ledger: Ledger, currency: str, star: str) -> Tab
     )
     order = "averaged over all orders" if ledger.orders > 1 else "in this order"
     table.caption = f"parts: what making each cause ideal saves, {order}; below 0 errors cancel"
+    whole = total if total >= _LEAST_REGRET * compared.gain else 0.0
     for label, values in (("regret", ledger.total), *_parts(ledger)):
         money = float(values.sum())
         table.add_row(
             label,
             _fixed(money / days, 3),
             _money(money),
-            _percent(_ratio(money, total)),
+            _percent(_ratio(money, whole)),
             _percent(_ratio(money, compared.gain)),
         )
     return table
@@ -232,9 +248,18 @@ def _worst(ledger: Ledger, currency: str) -> Table:
 
 def _notes(compared: Compared, inputs: ReplayInputs) -> Iterator[str]:
     """Yield what the numbers leave out, a line each."""
-    flat = _flat_note(inputs)
-    if flat:
-        yield f"{_STAR} {flat}"
+    real = inputs.window.realised
+    if real.bridged:
+        yield (
+            f"bridged: {real.bridged} of {real.pv_kwh.size} slots of pv_kwh (with the 24 h after) "
+            f"were missing for at most {inputs.bridge_hours:g} h and read off their neighbours"
+        )
+    if inputs.judged < inputs.days.count:
+        count = inputs.days.count - inputs.judged
+        yield (
+            f"not judged: {count} of {_many(inputs.days.count, 'day')}; `darkstar validate` finds "
+            "doubtful readings"
+        )
     if inputs.excluded:
         dates = ", ".join(map(str, inputs.excluded[:_SHOWN_DATES]))
         more = len(inputs.excluded) - _SHOWN_DATES
@@ -243,8 +268,8 @@ def _notes(compared: Compared, inputs: ReplayInputs) -> Iterator[str]:
     if compared.ready_seconds > _SLOW_SECONDS:
         yield f"before that, compiling or loading kernels took {compared.ready_seconds:.0f} s"
     if any(run.replay_id for run in compared.runs):
-        count = len(compared.runs)
-        yield f"stored: {count} replays, {compared.new_replays} of them new or changed"
+        kept = _many(len(compared.runs), "replay")
+        yield f"stored: {kept}, {compared.new_replays} of them new or changed"
 
 
 def _flat_note(inputs: ReplayInputs) -> str:
@@ -263,6 +288,11 @@ def _flat_note(inputs: ReplayInputs) -> str:
         f"shares on {kind} readings held flat over their quarters ({', '.join(parts)}): errors "
         "within the hour are absent"
     )
+
+
+def _many(count: int, what: str) -> str:
+    """Return a count with its noun."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _money(value: float) -> str:
@@ -307,6 +337,9 @@ def result_dict(compared: Compared, inputs: ReplayInputs, *, currency: str) -> d
         "soc_start_kwh": inputs.start.soc_kwh,
         "soc_source": inputs.start.source,
         "held_flat": inputs.held_flat,
+        "bridge_hours": inputs.bridge_hours,
+        "bridged_slots": window.realised.bridged,
+        "judged_days": inputs.judged,
         "excluded_days": [str(day) for day in inputs.excluded],
         "no_battery_cost": compared.no_battery_cost,
         "oracle_cost": compared.oracle_cost,

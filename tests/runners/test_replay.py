@@ -8,6 +8,7 @@ import json
 import math
 import sqlite3
 import tempfile
+import time
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,7 @@ from telemetry.quality_table import DayClass, DayQuality
 from telemetry.slots import to_epoch
 from telemetry.store import Store
 from tests.runners.test_plan import make_folder, template
+from tests.runners.test_replay_report import fields
 from tests.sim.test_planning import load_of, midnight, new_store, put_prices, pv_of, slots_of, wall
 from tests.test_floors import loaded
 
@@ -37,8 +39,14 @@ HOURLY = int(Quality.RESAMPLED | Quality.HOURLY)
 
 
 @cache
-def june(quality: int = 0, *, load: bool = True) -> bytes:
-    """Return the store: the wall clock's load and PV, each day with a factor of its own."""
+def june(quality: int = 0, *, load: bool = True, asleep: int = 0) -> bytes:
+    """Return the store: the wall clock's load and PV, each day with a factor of its own.
+
+    Args:
+        quality: of the load.
+        load: whether there is any.
+        asleep: quarters from 20:00 on for which PV is missing every evening.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "config.yaml").write_text(template(), "utf-8")
@@ -59,11 +67,16 @@ def june(quality: int = 0, *, load: bool = True) -> bytes:
             for channel, value in (("load_kwh", load_of), ("pv_kwh", pv_of)):
                 if channel == "load_kwh" and not load:
                     continue
+                gone = range(80, 80 + asleep if channel == "pv_kwh" else 80)
+                values = [
+                    math.nan if quarter in gone else factor[channel, day] * value(quarter)
+                    for day, quarter, _ in clock
+                ]
                 store.put_observations(
                     "demo",
                     channel,
                     starts,
-                    np.array([factor[channel, day] * value(quarter) for day, quarter, _ in clock]),
+                    np.array(values),
                     known_at=starts + 900,
                     provenance="import",
                     quality=quality if channel == "load_kwh" else 0,
@@ -191,6 +204,7 @@ def test_the_report_fits_80_columns_and_says_what_ran(made: tuple[Path, Result])
     tables = [line for line in text.splitlines() if "picture:" not in line]
     assert max(map(len, tables)) <= 80
     assert "…" not in text
+    assert "bridged" not in text
     assert "held flat" not in text
     assert "exclude" not in text
 
@@ -335,6 +349,7 @@ def test_excluded_days_are_named_and_replayed(house: Path) -> None:
     done = replay(house, "--no-plot", "--policy=no_battery")
     assert "warning: judged exclude, replayed nevertheless: 2025-06-12\n" in done.output
     assert "2 days, 192 slots" in done.output
+    assert "not judged" not in done.output
 
 
 def test_a_home_without_battery_has_nothing_to_gain(tmp_path: Path) -> None:
@@ -370,14 +385,17 @@ def test_a_home_without_battery_has_nothing_to_gain(tmp_path: Path) -> None:
         pytest.param(
             ("--start-date", "2025-06-11", "--end-date", "2025-06-14"),
             65,
-            "the 24 h after 2025-06-14 are not all known, and they say what is left in the "
-            "battery is worth; end with 2025-06-13 or earlier",
+            "the 24 h after 2025-06-14 are not all known (load_kwh of 2025-06-14T22:00:00+00:00 is "
+            "missing, the first of 96 slots with gaps), and they say what is left in the battery "
+            "is worth; end with 2025-06-13 or earlier, or import them",
             id="nothing after the window",
         ),
         pytest.param(
             ("--start-date", "2025-06-11", "--end-date", "2025-06-16"),
             65,
-            "load_kwh of 2025-06-14T22:00:00+00:00 is missing",
+            "load_kwh of 2025-06-14T22:00:00+00:00 is missing, the first of 192 slots with gaps; "
+            "replay --start-date 2025-06-11 --end-date 2025-06-13, or choose other days (load is "
+            "known from 2025-06-01 to 2025-06-14), or import",
             id="a gap in the window",
         ),
         pytest.param(
@@ -389,6 +407,7 @@ def test_a_home_without_battery_has_nothing_to_gain(tmp_path: Path) -> None:
         pytest.param(
             ("--start-date", "2025-07-01"), 65, "no day from 2025-07-01 has load", id="no stretch"
         ),
+        pytest.param((*DAYS, "--bridge-hours", "-1"), 2, "--bridge-hours", id="bridge"),
     ],
 )
 def test_what_cannot_be_is_one_line(
@@ -399,6 +418,63 @@ def test_what_cannot_be_is_one_line(
     assert said in done.stderr
     assert "Traceback" not in done.output
     assert rows(house) == []
+
+
+def test_a_row_of_the_table_adds_up(made: tuple[Path, Result]) -> None:
+    """The total is bill + wear - stored, as far as it is printed."""
+    for name in ("no_battery", "self_use", "storage value", "oracle"):
+        per_day, _, total, bill, wear, stored = map(float, fields(made[1].output, name)[:6])
+        assert total == pytest.approx(bill + wear - stored, abs=0.12)  # a digit after the point
+        assert total == pytest.approx(2 * per_day, abs=0.07)
+    assert float(fields(made[1].output, "self_use")[5]) != 0.0
+    assert "total = bill + wear - stored" in " ".join(made[1].output.split())
+
+
+def test_short_gaps_of_pv_are_bridged_where_asked_for(tmp_path: Path) -> None:
+    """Each evening 4 quarters are missing: 3 evenings with the day after, 12 of 288 slots."""
+    folder = make_house(tmp_path, june(asleep=4))
+    refused = replay(folder, "--no-plot")
+    assert refused.exit_code == 65
+    assert "pv_kwh of 2025-06-11T18:00:00+00:00 is missing, the first of 8 slots" in refused.stderr
+    assert "bridge PV missing for at most 2 h: --bridge-hours 2, or" in refused.stderr
+    refused = replay(folder, "--no-plot", days=())
+    assert "--bridge-hours 2 with --start-date 2025-06-09 --end-date 2025-06-13" in refused.stderr
+    path = folder / "result.json"
+    argv = ("--no-plot", "--policy=storage", "--json", str(path))
+    done = replay(folder, *argv, "--bridge-hours", "1")
+    assert done.exit_code == 0, done.output
+    assert "bridged: 12 of 288 slots of pv_kwh" in done.output
+    found = json.loads(path.read_text("utf-8"))
+    assert (found["bridge_hours"], found["bridged_slots"]) == (1.0, 12)
+    assert replay(folder, *argv, "--bridge-hours", "0.75").exit_code == 65
+
+
+def test_gaps_that_no_bridge_spans_are_not_offered_one(tmp_path: Path) -> None:
+    done = replay(make_house(tmp_path, june(asleep=9)), "--no-plot")
+    assert (done.exit_code, "--bridge-hours" in done.stderr) == (65, False)
+
+
+def test_waiting_for_the_compiler_is_told_on_stderr(
+    house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runners.replay._LOADED_SECONDS", 0.0)
+    monkeypatch.setattr("runners.replay._warm_up", lambda *_: time.sleep(0.2))
+    said = "compiling the kernels, once: about half a minute\n"
+    assert said in replay(house, "--no-plot", "--policy=no_battery").stderr
+    monkeypatch.setattr("runners.replay._LOADED_SECONDS", 60.0)
+    assert said not in replay(house, "--no-plot", "--policy=no_battery").stderr
+
+
+def test_a_dispatch_that_nothing_uses_is_told(house: Path) -> None:
+    said = "--dispatch changed nothing: it is for --policy plan and storage"
+    args = ("--no-plot", "--no-store", "--dispatch=modes")
+    assert said in replay(house, "--policy=oracle", *args).output
+    assert said not in replay(house, "--policy=storage", *args).output
+
+
+def test_days_that_nobody_judged_are_counted(house: Path) -> None:
+    done = replay(house, "--no-plot", "--policy=no_battery")
+    assert "not judged: 2 of 2 days; `darkstar validate`" in done.output
 
 
 def test_a_home_without_load_is_told_to_import(tmp_path: Path) -> None:
