@@ -36,6 +36,7 @@ class DayBefore:
     def __init__(self, realised: Realised, ahead: int) -> None:
         self._ahead = np.arange(ahead)
         self._real = realised
+        self.start = realised.start
 
     def known(self, first: int, count: int) -> KnownForecasts:
         """Return what was known at some slots."""
@@ -59,6 +60,7 @@ class Held:
         self._chunks = {
             first: forecasts.known(first, min(DAY, slots - first)) for first in range(0, slots, DAY)
         }
+        self.start = forecasts.start
 
     def known(self, first: int, count: int) -> KnownForecasts:
         """Return a chunk."""

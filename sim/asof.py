@@ -35,7 +35,14 @@ from telemetry.slots import (
 )
 from telemetry.store import Store
 
-__all__ = ["BaselineForecasts", "Forecasts", "KnownForecasts", "perfect", "with_actual"]
+__all__ = [
+    "BaselineForecasts",
+    "Forecasts",
+    "KnownForecasts",
+    "perfect",
+    "refuse_other_start",
+    "with_actual",
+]
 
 _HISTORY_SLOTS = int(HISTORY.total_seconds()) // SLOT_SECONDS
 _READ_AT_ONCE = timedelta(days=32)  # rows of the store take far more room than their arrays
@@ -64,6 +71,10 @@ class Forecasts(Protocol):
     @property
     def name(self) -> str:
         """How reports call them."""
+
+    @property
+    def start(self) -> datetime:
+        """Start of the slot that ``known`` counts as 0, UTC."""
 
     def known(self, first: int, count: int) -> KnownForecasts:
         """Return what was known at ``count`` slots, the first counted from the window's start."""
@@ -106,6 +117,11 @@ class BaselineForecasts:
         self._prices = KnownPrices(store, model, start, end, ahead)
         self._pv_from = _first_with_pv(store, model, self._issues)
         self._load, self._pv = _means(store, model, start, end)
+
+    @property
+    def start(self) -> datetime:
+        """Start of the window's first slot, UTC."""
+        return from_epoch(int(self._issues[0]))
 
     def known(self, first: int, count: int) -> KnownForecasts:
         """Return what was known at the slots ``first`` to ``first + count``.
@@ -212,6 +228,11 @@ class _Informed:
     pv: bool
     prices: bool
 
+    @property
+    def start(self) -> datetime:
+        """Start of the first slot, UTC."""
+        return self.forecasts.start
+
     def known(self, first: int, count: int) -> KnownForecasts:
         """Return the forecasts, with what happened where it is known."""
         known, real = self.forecasts.known(first, count), self.realised
@@ -230,8 +251,10 @@ class _Informed:
 def with_actual(forecasts: Forecasts, realised: Realised, *, load: bool, pv: bool) -> Forecasts:
     """Return the forecasts with load or PV as they were, as far as ``realised`` reaches.
 
-    Both begin with the same slot.
+    Raises:
+        ReplayError: the two begin with different slots.
     """
+    refuse_other_start(forecasts, realised)
     if not (load or pv):
         return forecasts
     name = f"{forecasts.name}{'+load' if load else ''}{'+pv' if pv else ''}"
@@ -243,11 +266,28 @@ def with_actual(forecasts: Forecasts, realised: Realised, *, load: bool, pv: boo
 def perfect(forecasts: Forecasts, realised: Realised) -> Forecasts:
     """Return perfect foresight as far as ``realised`` reaches, the forecasts beyond it.
 
-    Both begin with the same slot.
+    Raises:
+        ReplayError: the two begin with different slots.
     """
+    refuse_other_start(forecasts, realised)
     return _Informed(
         name="perfect", forecasts=forecasts, realised=realised, load=True, pv=True, prices=True
     )
+
+
+def refuse_other_start(forecasts: Forecasts, realised: Realised) -> None:
+    """Refuse forecasts whose first slot is not the first one of what happened.
+
+    Raises:
+        ReplayError: it is another.
+    """
+    if forecasts.start != realised.start:
+        raise ReplayError(
+            realised.home_id,
+            f"forecasts {forecasts.name!r} begin at {forecasts.start.isoformat()}, the window at "
+            f"{realised.start.isoformat()}",
+            "make both for the same slots",
+        )
 
 
 def _overlaid(forecast: F64, actual: F64 | None, first: int) -> F64:

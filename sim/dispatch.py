@@ -18,7 +18,8 @@ net load; with net = load - PV, actual, and the target that the plan reaches at 
 
 at full power towards the target, as such systems do; then PV surplus alone is stored in a charging
 window, and self-use follows in an export window. ``slot_step`` limits every wish to what battery,
-site options and SoC bounds allow. Units: kWh, > 0 charges. Kernels.
+site options and SoC bounds allow. Prices are those known at the slot's start: what it is billed at
+may become known later (a month that is settled as one). Units: kWh, > 0 charges. Kernels.
 """
 
 from mpc.rules import Limits, Rules, Slot
@@ -37,6 +38,7 @@ __all__ = [
     "Scratch",
     "Value",
     "dispatch_wish",
+    "window_of",
     "windows_wish",
 ]
 
@@ -63,7 +65,7 @@ def dispatch_wish(
         stored_kwh: at the slot's start.
         advice: of the plan; read by the first four codes.
         value: at the slot's end; read by ``VALUE`` and ``MODES``.
-        slot: ACTUAL load and PV, and the prices.
+        slot: ACTUAL load and PV, and the prices known at its start.
         limits: of the slot.
         rules: of the site.
         scratch: overwritten by ``VALUE`` and ``MODES``.
@@ -87,13 +89,25 @@ def windows_wish(
     stored_kwh: float, advice: Advice, slot: Slot, limits: Limits, rules: Rules
 ) -> float:
     """Return what a system with charging and export windows asks for, kWh (V7, V8)."""
-    net, expected = slot.load_kwh - slot.pv_kwh, advice.load_kwh - advice.pv_kwh
-    planned, target = advice.planned_kwh, advice.target_soc_kwh
-    if planned > max(-expected, 0.0) + _PLAN_NOISE_KWH:
+    net, target = slot.load_kwh - slot.pv_kwh, advice.target_soc_kwh
+    kind = window_of(advice.planned_kwh, advice.load_kwh - advice.pv_kwh)
+    if kind > 0:
         room = (target - stored_kwh) / rules.charge_efficiency
         return max(min(limits.charge, room, limits.import_max - net), -net, 0.0)
-    if -planned > max(expected, 0.0) + _PLAN_NOISE_KWH:
+    if kind < 0:
         usable = (stored_kwh - target) * rules.discharge_efficiency
         feed = min(limits.discharge, usable, limits.export_max + net)
         return min(-feed, -net) if feed > 0.0 else -net
     return -net
+
+
+def window_of(planned_kwh: float, net_kwh: float) -> int:
+    """Return 1 for a charging window, -1 for an export window, else 0 (V7, V8).
+
+    Args:
+        planned_kwh: net battery energy of the plan, > 0 charges.
+        net_kwh: load minus PV that it expects.
+    """
+    if planned_kwh > max(-net_kwh, 0.0) + _PLAN_NOISE_KWH:
+        return 1
+    return -1 if -planned_kwh > max(net_kwh, 0.0) + _PLAN_NOISE_KWH else 0

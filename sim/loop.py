@@ -3,7 +3,8 @@
 For each slot n, with s the energy stored at its start:
 
     V      = future cost at the slot's end, of the T slots known at its start            (L1)
-    wish   = dispatch of the slot that came, by V and the plan's move                    (L2)
+    wish   = dispatch of the load and PV that came, by V, the plan's move and the
+             prices known at the slot's start                                            (L2)
     s', money = slot_step and slot cost of the wish                                      (L3)
 
 The curve that values the end of each plan is made of the 24 h that were known after it (T2 of
@@ -30,15 +31,13 @@ from mpc.program import (
     make_work,
     value_after_first,
 )
-from mpc.rules import Rules, limits_at
+from mpc.rules import Rules, Slot, limits_at
 from mpc.terminal import follow_on_pieces, pieces_below
-from sim.dispatch import WINDOWS, Advice, Scratch, Value, dispatch_wish
+from sim.dispatch import WINDOWS, Advice, Scratch, Value, dispatch_wish, window_of
 from sim.ideal import value_wish
 from sim.slots import run_slot, slot_at
 
-__all__ = ["Ask", "Known", "Room", "Stop", "end_of_window", "make_room", "run_loop", "window_of"]
-
-_PLAN_NOISE_KWH = 1e-6
+__all__ = ["Ask", "Known", "Room", "Stop", "end_of_window", "make_room", "run_loop"]
 
 
 class Known(NamedTuple):
@@ -141,8 +140,9 @@ def run_loop(
         value, advice, plan_slot, defect = advise(stored, limits[n:], rules, ask, room)
         if defect != 0:
             return Stop(stored, n, plan_slot, defect)
-        slot = slot_at(actual, n)
-        wish = dispatch_wish(ask.dispatch, stored, advice, value, slot, here, rules, room.scratch)
+        slot, told = slot_at(actual, n), slot_at(room.series, 0)
+        met = Slot(slot.load_kwh, slot.pv_kwh, told.import_price, told.export_price)
+        wish = dispatch_wish(ask.dispatch, stored, advice, value, met, here, rules, room.scratch)
         stored = run_slot(stored, wish, slot, here, rules, out, n)
         below, above = slopes_at(value.curve, value.slope, value.length, stored)
         out[n, last] = -0.5 * (below + above)
@@ -200,7 +200,7 @@ def window_target(
     """Return the stored energy planned where the window of the first slot ends, kWh.
 
     Args:
-        kind: of the window, as ``window_of`` says it.
+        kind: of the window, as ``dispatch.window_of`` says it.
         stored_kwh: planned at the first slot's end.
         limits: (T, 9) of the plan's slots.
         rules: of the site.
@@ -215,18 +215,11 @@ def window_target(
     return end_of_window(kind, series, flows, stored_kwh)
 
 
-def window_of(planned_kwh: float, net_kwh: float) -> int:
-    """Return 1 for a charging window, -1 for an export window, else 0 (V7, V8 of ``dispatch``)."""
-    if planned_kwh > max(-net_kwh, 0.0) + _PLAN_NOISE_KWH:
-        return 1
-    return -1 if -planned_kwh > max(net_kwh, 0.0) + _PLAN_NOISE_KWH else 0
-
-
 def end_of_window(kind: int, series: F64, flows: F64, stored_kwh: float) -> float:
     """Return the stored energy planned at the end of the slots of one kind, kWh.
 
     Args:
-        kind: of the window, as ``window_of`` says it.
+        kind: of the window, as ``dispatch.window_of`` says it.
         series: (T, 4) what the plan expected, columns as in ``mpc.rules.Slot``.
         flows: (T, FLOWS) what it does.
         stored_kwh: where the first slot does not belong to the window any more.

@@ -15,14 +15,14 @@ from mpc.errors import EngineError
 from mpc.jit import compiled
 from mpc.pieces import MOST_PIECES
 from mpc.problem import make_problem
-from mpc.program import CHARGE, DISCHARGE, FLOWS, SOC
-from mpc.rules import limits_at
+from mpc.program import CHARGE, DISCHARGE, FLOWS, SOC, snapped
+from mpc.rules import Rules, Slot, limits_at
 from mpc.storage import refuse_defect
 from mpc.terminal import follow_on_pieces
-from sim.asof import Forecasts
-from sim.dispatch import WINDOWS, Advice, Scratch, Value, dispatch_wish
+from sim.asof import Forecasts, refuse_other_start
+from sim.dispatch import WINDOWS, Advice, Scratch, Value, dispatch_wish, window_of
 from sim.errors import ReplayError
-from sim.loop import Ask, Known, Stop, end_of_window, make_room, run_loop, window_of
+from sim.loop import Ask, Known, Stop, end_of_window, make_room, run_loop
 from sim.slots import COLUMNS, run_policy, run_slot, slot_at
 from sim.window import ReplayWindow
 from telemetry.slots import SLOT_MINUTES
@@ -59,8 +59,8 @@ def run_storage(window: ReplayWindow, forecasts: Forecasts, code: int) -> F64:
     """Return the rows of the closed loop with the storage engine (``sim.loop``).
 
     Raises:
-        ReplayError: where the start lies outside the battery's window, or a slot's cost is not
-            convex.
+        ReplayError: where the start lies outside the battery's window, a slot's cost is not
+            convex, or the forecasts do not fit.
     """
     refuse_start_outside(window, "storage")
     rows, stored = empty_rows(len(window)), window.soc_start_kwh
@@ -80,13 +80,12 @@ def run_storage(window: ReplayWindow, forecasts: Forecasts, code: int) -> F64:
 def run_highs(window: ReplayWindow, forecasts: Forecasts, code: int) -> F64:
     """Return the rows of the closed loop with HiGHS: one LP after the other.
 
-    The first plan of each local day is cold, the others start from the one before: a chain that
-    the calendar fixes, whatever the window. Each plan has its own price of a broken limit (Q4 of
-    ``mpc.problem``), dispatch and bill have the window's: where a hard limit cannot be held, value
-    dispatch may trade it otherwise than the plan.
+    The first plan of the window and of each local day is cold, the others start from the one
+    before: from the same stored energy a whole day is planned alike in every window. A state that
+    misses a bound by rounding is planned from the bound: outside it every plan would be a search.
 
     Raises:
-        ReplayError: where the forecasts do not look as far ahead as the plans.
+        ReplayError: where the forecasts do not fit.
     """
     rows, stored = empty_rows(len(window)), window.soc_start_kwh
     ask, planner, plan = _ask(window, code), Planner(window.home.site), None
@@ -97,7 +96,7 @@ def run_highs(window: ReplayWindow, forecasts: Forecasts, code: int) -> F64:
             if n > 0 and window.local_day[n] != window.local_day[n - 1]:
                 plan = None
             horizon = _horizon(window, ask, known, n - first, n)
-            plan = planner.plan(horizon, stored, plan)
+            plan = planner.plan(horizon, snapped(stored, limits_at(window.limits, n)), plan)
             stored = carry_out(window, plan, code, stored, rows, n)
     return rows
 
@@ -108,12 +107,26 @@ def carry_out(
     """Dispatch slot ``n`` by the first slot of a plan; return the energy stored at its end."""
     slot, limits, rules = slot_at(window.actual, n), limits_at(window.limits, n), window.rules
     value, advice = _value(plan), _advice(plan, code)
+    told = float(plan.import_price[0]), float(plan.export_price[0])
+    met, own = Slot(slot.load_kwh, slot.pv_kwh, *told), _rules(plan, rules)
     scratch = Scratch(np.empty(MOST_PIECES), np.empty(MOST_PIECES))
-    wish = compiled(dispatch_wish)(code, stored_kwh, advice, value, slot, limits, rules, scratch)
+    wish = compiled(dispatch_wish)(code, stored_kwh, advice, value, met, limits, own, scratch)
     stored: float = compiled(run_slot)(stored_kwh, wish, slot, limits, rules, rows, n)
     below, above = slopes_at(value.curve, value.slope, value.length, stored)
     rows[n, -1] = -0.5 * (below + above)
     return stored
+
+
+def _rules(plan: Plan, rules: Rules) -> Rules:
+    """Return the rules with the plan's own price of a broken limit (Q4 of ``mpc.problem``).
+
+    It is part of the plan's energy values where the plan breaks one; compared with another price,
+    dispatch would break limits now to keep them later, or the reverse.
+    """
+    for broken in plan.violations:
+        if broken.limit in {"max_import_kw", "max_export_kw"}:
+            return rules._replace(penalty=broken.cost / broken.amount_kwh)
+    return rules
 
 
 def _value(plan: Plan) -> Value:
@@ -165,7 +178,12 @@ def _ask(window: ReplayWindow, code: int) -> Ask:
 
 
 def _known(window: ReplayWindow, forecasts: Forecasts, part: slice) -> Known:
-    """Return what was known at some slots, as kernels read it."""
+    """Return what was known at some slots, as kernels read it.
+
+    Raises:
+        ReplayError: where the forecasts begin elsewhere, have another shape, or gaps.
+    """
+    refuse_other_start(forecasts, window.realised)
     found = forecasts.known(part.start, part.stop - part.start)
     series = (found.load_kwh, found.pv_kwh, found.import_price, found.export_price)
     shape = (part.stop - part.start, window.slots_ahead)
@@ -175,6 +193,13 @@ def _known(window: ReplayWindow, forecasts: Forecasts, part: slice) -> Known:
                 window.home.home.home_id,
                 f"forecasts {forecasts.name!r} gave an array of {values.shape}, want {shape}",
                 "the plan's slots and the 24 h after them, for every slot asked for",
+            )
+        if not np.isfinite(values).all():
+            row = int(np.isfinite(values).all(axis=1).argmin())
+            raise ReplayError(
+                window.home.home.home_id,
+                f"forecasts {forecasts.name!r} have a gap at {window.utc(part.start + row)}",
+                "give a finite number for every slot",
             )
     return Known(*(np.ascontiguousarray(values, dtype=np.float64) for values in series))
 

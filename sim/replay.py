@@ -184,9 +184,10 @@ def replay(
         dispatch: what moves the battery; for ``plan`` and ``storage`` alone.
 
     Raises:
-        ReplayError: where policy, forecasts and dispatch do not go together, where the start lies
-            outside the battery's window for ``storage`` and ``oracle``, or where the storage engine
-            cannot plan some slot exactly; it is named.
+        ReplayError: where policy, forecasts and dispatch do not go together; where the forecasts
+            begin with another slot, have gaps or look too short ahead; where the start lies outside
+            the battery's window for ``storage`` and ``oracle``; or where the storage engine cannot
+            plan some slot exactly; it is named.
         ForecastError: where the forecasts know too little at some slot.
     """
     _check(window, policy, forecasts, dispatch)

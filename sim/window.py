@@ -8,12 +8,13 @@ leaves in the battery by one curve, made from the realised 24 h that follow. Arr
 per 15-minute slot at the AC bus and currency per kWh.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, timedelta
 
 import numpy as np
 
-from mpc import Horizon, TerminalCurve, terminal_curve
+from mpc import Horizon, Site, TerminalCurve, terminal_curve
+from mpc.errors import SiteError
 from mpc.problem import Problem, make_problem
 from mpc.rules import Rules, slot_limits
 from sim.errors import ReplayError
@@ -102,6 +103,7 @@ def replay_window(
         KnownInputsError: the home has no zone.
     """
     site, slots = home.site, realised.slots
+    _refuse_limits_by_slot(site)
     if terminal is None:
         terminal = _day_after_curve(home, realised)
     horizon = _horizon(realised, slice(0, slots), terminal)
@@ -124,6 +126,19 @@ def replay_window(
 def horizon_slots(home: HomeModel) -> int:
     """Return T, how many slots a plan of the home covers."""
     return home.horizon_hours * 60 // SLOT_MINUTES
+
+
+def _refuse_limits_by_slot(site: Site) -> None:
+    """Refuse limits that differ from slot to slot: whose slots they are is not said."""
+    for prefix, owner in (("battery", site.battery), ("grid", site.grid), ("site", site)):
+        for field in fields(owner):
+            value = getattr(owner, field.name)
+            if isinstance(value, np.ndarray):
+                raise SiteError(
+                    f"{prefix}.{field.name}",
+                    f"an array of {value.size} values",
+                    "one value: the limits of a replay hold in every slot",
+                )
 
 
 def _day_after_curve(home: HomeModel, realised: Realised) -> TerminalCurve:

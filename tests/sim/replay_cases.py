@@ -31,6 +31,7 @@ class ArrayForecasts:
     import_price: F64
     export_price: F64
     name: str = "arrays"
+    start: datetime = START
 
     def known(self, first: int, count: int) -> KnownForecasts:
         """Return some rows."""
@@ -44,7 +45,8 @@ class ArrayForecasts:
 
     def changed(self, change: Callable[[F64], F64]) -> "ArrayForecasts":
         """The same with every array passed through ``change``."""
-        return ArrayForecasts(
+        return replace(
+            self,
             load_kwh=change(self.load_kwh),
             pv_kwh=change(self.pv_kwh),
             import_price=change(self.import_price),
@@ -114,6 +116,7 @@ def random_days(
         pv_kwh=pv[ahead] * pv_error,
         import_price=buy[ahead],
         export_price=sell[ahead],
+        start=start,
     )
     return window, known
 

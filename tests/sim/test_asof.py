@@ -404,6 +404,7 @@ class Flat:
     """Forecasts of 1, 2, 3, 4 in every slot, 5 ahead."""
 
     name = "flat"
+    start = midnight(date(2025, 6, 10))
 
     def known(self, first: int, count: int) -> KnownForecasts:
         """Return the same for every slot."""
@@ -441,6 +442,21 @@ def test_nothing_replaced_is_the_same_forecasts(june: Store) -> None:
     real = realised(june, make_model(), start, start + timedelta(hours=2), after_hours=1)
     flat = Flat()
     assert with_actual(flat, real, load=False, pv=False) is flat
+
+
+def test_what_happened_elsewhere_replaces_nothing(june: Store) -> None:
+    """Both count slots from their own start, so the start must be the same."""
+    start = midnight(date(2025, 6, 10))
+    end = start + timedelta(hours=2)
+    real = realised(june, make_model(), start, end, after_hours=1)
+    same = BaselineForecasts(june, make_model(), start, end)
+    assert perfect(same, real).start == with_actual(same, real, load=True, pv=False).start == start
+    other = BaselineForecasts(june, make_model(), start - QUARTER, end)
+    message = r"'baseline' begin at 2025-06-09T21:45:00\+00:00, the window at 2025-06-09T22:00:00"
+    with pytest.raises(ReplayError, match=message):
+        perfect(other, real)
+    with pytest.raises(ReplayError, match=message):
+        with_actual(other, real, load=False, pv=True)
 
 
 # The kernel by hand

@@ -1,13 +1,15 @@
 """The closed loop: a slow loop as referee, plain Python, nothing from the future."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import pytest
 
 import sim.policies
-from mpc import Horizon, Plan, Planner, TerminalCurve, terminal_curve
+import sim.slots
+from mpc import Grid, Horizon, Plan, Planner, TerminalCurve, terminal_curve
 from mpc.arrays import F64
 from mpc.pieces import MOST_PIECES
 from mpc.problem import make_problem
@@ -25,12 +27,14 @@ from sim.dispatch import (
     Scratch,
     Value,
     dispatch_wish,
+    window_of,
 )
 from sim.errors import ReplayError
-from sim.loop import end_of_window, window_of
+from sim.loop import end_of_window
 from sim.policies import empty_rows, run_highs, run_storage
-from sim.slots import run_slot, slot_at
+from sim.slots import BILL, run_slot, slot_at
 from sim.window import ReplayWindow, replay_window
+from tests.mpc.instances import make_site
 from tests.sim.replay_cases import START, ArrayForecasts, make_home, make_realised, random_days
 
 Run = Callable[[ReplayWindow, Forecasts, int], F64]
@@ -117,6 +121,17 @@ def test_twice_the_same_bits(run: Run) -> None:
 
 
 @pytest.mark.parametrize("run", [run_storage, run_highs])
+def test_how_many_slots_are_asked_for_at_once_changes_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window, known = random_days(20)
+    whole = run(window, known, MODES)
+    for slots in (1, 7):
+        monkeypatch.setattr(sim.policies, "_CHUNK_SLOTS", slots)
+        np.testing.assert_array_equal(run(window, known, MODES), whole)
+
+
+@pytest.mark.parametrize("run", [run_storage, run_highs])
 @pytest.mark.parametrize("code", CODES)
 def test_what_comes_later_changes_nothing_before(run: Run, code: int) -> None:
     """Slots, and what was known at slots, from the 100th on are replaced."""
@@ -137,6 +152,23 @@ def test_what_comes_later_changes_nothing_before(run: Run, code: int) -> None:
     before, after = run(window, known, code), run(other, known.changed(spoilt), code)
     np.testing.assert_array_equal(before[:cut], after[:cut])
     assert not np.array_equal(before[cut:], after[cut:])
+
+
+@pytest.mark.parametrize("run", [run_storage, run_highs])
+@pytest.mark.parametrize("code", CODES)
+def test_the_price_that_a_slot_is_billed_at_moves_nothing(run: Run, code: int) -> None:
+    """Where a month is settled as one, or prices came late, it differs from the one known."""
+    window, known = random_days(48)
+    load, pv, buy, sell = window.actual.T
+    other = replay_window(
+        window.home,
+        make_realised(48, load, pv, 0.5 * buy, 0.5 * sell),
+        soc_start_kwh=window.soc_start_kwh,
+        terminal=window.terminal,
+    )
+    billed, otherwise = run(window, known, code), run(other, known, code)
+    np.testing.assert_array_equal(billed[:, :6], otherwise[:, :6])
+    np.testing.assert_allclose(otherwise[:, BILL], 0.5 * billed[:, BILL], atol=1e-12)
 
 
 def test_highs_and_engine_pay_nearly_the_same() -> None:
@@ -162,6 +194,68 @@ def test_highs_starts_every_local_day_cold(monkeypatch: pytest.MonkeyPatch) -> N
     window, known = random_days(110, start=START - timedelta(hours=2))
     run_highs(window, known, SETPOINT)
     assert [n for n, first in enumerate(cold) if first] == [0, 8, 104]
+
+
+def test_highs_plans_a_day_alike_wherever_the_window_begins() -> None:
+    """From 20:00 UTC the local day begins with slot 8; then that day alone."""
+    window, known = random_days(56, start=START - timedelta(hours=2))
+    whole = run_highs(window, known, VALUE)
+    day = replay_window(
+        window.home,
+        make_realised(48, *window.actual[8:].T, start=START),
+        soc_start_kwh=float(whole[7, 5]),
+        terminal=window.terminal,
+    )
+    alone = run_highs(day, replace(known.changed(lambda values: values[8:]), start=START), VALUE)
+    np.testing.assert_array_equal(whole[8:], alone)
+
+
+@pytest.mark.parametrize(("bound", "beyond"), [(1.0, 0.0), (10.0, 11.0)])
+def test_highs_plans_from_a_bound_that_is_missed_by_rounding(
+    bound: float, beyond: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slot that empties the battery may end one bit below it; outside, no slot may discharge."""
+    asked: list[float] = []
+
+    class Watched(Planner):
+        """Notes the states that are planned from."""
+
+        def plan(self, horizon: Horizon, soc_kwh: float, previous: Plan | None = None) -> Plan:
+            """Plan, and note it."""
+            asked.append(soc_kwh)
+            return super().plan(horizon, soc_kwh, previous)
+
+    monkeypatch.setattr(sim.policies, "Planner", Watched)
+    window, known = random_days(1)
+    start = float(np.nextafter(bound, beyond))
+    window = replay_window(
+        window.home, window.realised, soc_start_kwh=start, terminal=window.terminal
+    )
+    run_highs(window, known, VALUE)
+    assert asked == [bound]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_dispatch_breaks_limits_at_the_price_of_the_plan(code: int) -> None:
+    """The fuse lets 1 kWh a slot through; 1 kWh of load is here, 2 are expected in the next slot.
+
+    A price of 3 is expected then, so the plan breaks a limit at 300 per kWh, the window, whose
+    price is 1, at 100. A kWh stored saves (3 + 300 - 0.2) * 0.95 = 288 in the next slot and costs
+    (1 + 300) / 0.95 = 317 in this one: it is not bought, as 101 / 0.95 would suggest.
+    """
+    site = make_site(grid=Grid(max_import_kw=4.0, max_export_kw=10.0))
+    real = make_realised(1, 1.0, 0.0, np.ones(1), 0.5)
+    home = make_home(site, horizon_hours=1)
+    window = replay_window(home, real, soc_start_kwh=1.0, terminal=TerminalCurve.of(0.0))
+    assert window.rules.penalty == 100.0
+    load, buy = np.zeros((1, 100)), np.ones((1, 100))
+    load[0, :2], buy[0, 1] = (1.0, 2.0), 3.0
+    known = ArrayForecasts(
+        load_kwh=load, pv_kwh=np.zeros((1, 100)), import_price=buy, export_price=0.5 * buy
+    )
+    row = run_highs(window, known, code)[0]
+    assert row[sim.slots.CHARGE] == pytest.approx(0.0, abs=1e-9)
+    assert row[sim.slots.PENALTY] == pytest.approx(0.0, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -202,6 +296,23 @@ def test_refuses_forecasts_that_look_too_short_ahead() -> None:
     window, known = random_days(8)
     with pytest.raises(ReplayError, match=r"gave an array of \(8, 200\), want \(8, 288\)"):
         run_storage(window, known.changed(lambda values: values[:, :200]), VALUE)
+
+
+@pytest.mark.parametrize("run", [run_storage, run_highs])
+def test_refuses_forecasts_with_a_gap(run: Run) -> None:
+    window, known = random_days(8)
+    known.pv_kwh[3, 250] = np.nan
+    with pytest.raises(ReplayError, match=r"'arrays' have a gap at 2025-06-01T22:45:00\+00:00"):
+        run(window, known, VALUE)
+
+
+@pytest.mark.parametrize("run", [run_storage, run_highs])
+def test_refuses_forecasts_that_begin_with_another_slot(run: Run) -> None:
+    window, known = random_days(8)
+    late = replace(known, start=START + timedelta(minutes=15))
+    message = r"begin at 2025-06-01T22:15:00\+00:00, the window at 2025-06-01T22:00:00\+00:00"
+    with pytest.raises(ReplayError, match=message):
+        run(window, late, VALUE)
 
 
 def test_refuses_a_start_outside_that_highs_can_plan() -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpc import TerminalCurve
+from mpc import Grid, TerminalCurve
+from mpc.errors import SiteError
 from sim.asof import Forecasts, perfect
 from sim.baselines import Outcome, no_battery, self_use
 from sim.errors import ReplayError
@@ -141,6 +142,15 @@ def test_refuses_what_does_not_go_together(
 def test_refuses_a_window_without_the_day_after() -> None:
     with pytest.raises(ReplayError, match="0 slots are known after the window, 96 are needed"):
         replay_window(make_home(), make_realised(4, np.ones(4), 0.0, 1.0, 0.5))
+
+
+@pytest.mark.parametrize("values", [1, 4, 96, 4 + 288])
+def test_refuses_limits_that_differ_from_slot_to_slot(values: int) -> None:
+    real = make_realised(4, np.ones(100), 0.0, 1.0, 0.5)
+    site = make_site(grid=Grid(max_import_kw=np.full(values, 11.0), max_export_kw=10.0))
+    message = rf"grid.max_import_kw is an array of {values} values, want one value: the limits of"
+    with pytest.raises(SiteError, match=message):
+        replay_window(make_home(site), real)
 
 
 def test_starts_half_full() -> None:
