@@ -3,11 +3,14 @@
 B problems of the same number of slots T; a scenario of a home is a problem of its own. Every turn
 of the loop is independent, with its own scratch: the answers are equal to the bit to those of
 ``storage.plan_storage``, one by one and in any order. A problem that the engine refuses gets a
-reason and NaN; the others are planned. Units: kWh per slot at the AC bus, kWh stored, currency.
+reason and NaN; the others are planned. After a batch a process must not be forked into one that
+plans batches too, which OpenMP ends: start pools with "spawn" or "forkserver".
+Units: kWh per slot at the AC bus, kWh stored, currency.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -20,12 +23,13 @@ from mpc.jit import compiled, prange
 from mpc.problem import Problem
 from mpc.program import FLOWS, all_values, curve_of, follow, make_work
 from mpc.rules import Rules
-from mpc.storage import limits_of, series_of, terminal_of
+from mpc.storage import limits_of, series_of, start_of, terminal_of
 
 __all__ = ["START_OUTSIDE", "Batch", "BatchPlans", "batch_of", "plan_batch"]
 
 START_OUTSIDE = -1
 """Reason beside those of ``pieces``: the start lies outside the battery's window."""
+_LOCK = Lock()
 
 
 class Batch(NamedTuple):
@@ -77,15 +81,13 @@ def batch_of(problems: Sequence[Problem]) -> Batch:
     ends = [terminal_of(problem) for problem in problems]
     width = max(slope.size for slope, _ in ends)
     slopes = [np.pad(slope, (0, width - slope.size), mode="edge") for slope, _ in ends]
-    outside = np.array([problem.start_side != 0 for problem in problems])
-    start = np.array([problem.soc_start_kwh for problem in problems])
     return Batch(
         np.stack([series_of(problem) for problem in problems]),
         np.stack([limits_of(problem) for problem in problems]),
         np.array([problem.rules for problem in problems], dtype=np.float64),
         np.stack(slopes),
         np.stack([np.pad(length, (0, width - length.size)) for _, length in ends]),
-        np.where(outside, np.nan, start),
+        np.array([start_of(problem) for problem in problems]),
     )
 
 
@@ -102,7 +104,8 @@ def plan_batch(batch: Batch, *, flows: bool = True) -> BatchPlans:
     count, slots = batch.series.shape[:2]
     plans = np.full((count, slots if flows else 0, FLOWS), np.nan)
     cost, refused = np.full(count, np.nan), np.zeros((count, 2), np.int64)
-    compiled(plan_all)(batch, cost, refused, plans)
+    with _LOCK:  # one batch takes all cores; numba's own thread pool may not be entered twice
+        compiled(plan_all)(batch, cost, refused, plans)
     return BatchPlans(objective=cost, flows=plans, slot=refused[:, 0], reason=refused[:, 1])
 
 

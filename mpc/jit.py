@@ -19,6 +19,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from types import FunctionType, ModuleType
 from typing import Any, TypeVar
 
@@ -31,15 +32,16 @@ prange = range
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _FOLDER: list[Path] = []
+_LOCK = Lock()
 
 
 def keep_compiled_in(folder: Path) -> None:
     """Keep compiled kernels in ``folder`` from now on; kernels already compiled stay.
 
-    Without it they are kept beside this module, else in ``~/.cache/darkstar``; where neither can be
+    Without it they are kept beside this module, else in ``~/.cache/darkstar``; where none can be
     written, every process compiles anew.
     """
-    _FOLDER[:] = [folder]
+    _FOLDER[:] = [folder.absolute()]
 
 
 @cache
@@ -61,9 +63,13 @@ def compiled(kernel: _F) -> _F:
     copy = FunctionType(kernel.__code__, names, kernel.__name__, kernel.__defaults__)
     copy.__module__, copy.__qualname__ = kernel.__module__, kernel.__qualname__
     base = _base()
-    if base is not None:
-        numba.config.CACHE_DIR = str(base / f"kernels-{_fingerprint(kernel)}")
-    result: Any = numba.njit(cache=base is not None, nogil=True, parallel=parallel)(copy)
+    folder = numba.config.CACHE_DIR if base is None else base / f"kernels-{_fingerprint(kernel)}"
+    with _LOCK:  # the folder is one for all threads, and of others' kernels too
+        others, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
+        try:
+            result: Any = numba.njit(cache=base is not None, nogil=True, parallel=parallel)(copy)
+        finally:
+            numba.config.CACHE_DIR = others
     return result  # type: ignore[no-any-return]  # numba has no types
 
 
@@ -115,9 +121,20 @@ def _constants(kernel: FunctionType) -> Iterator[str]:
 
 def _base() -> Path | None:
     """Return the folder that holds the caches; None where nothing can be written."""
-    if _FOLDER:
-        return _FOLDER[0]
-    beside, own = Path(__file__).parent, Path("~/.cache").expanduser()
-    if os.access(beside, os.W_OK):
-        return beside / "__pycache__"
-    return own / "darkstar" if os.access(own, os.W_OK) else None
+    beside = Path(__file__).parent / "__pycache__"
+    for folder in _FOLDER or (beside, Path(os.path.expanduser("~/.cache/darkstar"))):  # noqa: PTH111 - Path's raises without a home
+        if folder.is_absolute() and _writable(folder):
+            return folder
+    return None
+
+
+def _writable(folder: Path) -> bool:
+    """Return whether ``folder`` is there, or can be made, and takes files.
+
+    Where it does not, numba would keep code in a place of its own, which no hash guards.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)

@@ -99,7 +99,7 @@ def bus_defect(slot: Slot, limits: Limits, rules: Rules, first: float, last: flo
     paid = slot.import_price < 0.0 and spill > 0.0 and limits.import_max > 0.0
     if paid and not rules.allow_grid_charge and last > slot.load_kwh - slot.pv_kwh:
         return PAID_IMPORT
-    if slot.export_price <= slot.import_price:
+    if slot.export_price <= slot.import_price + _ROUNDING * (1.0 + abs(slot.import_price)):
         return 0
     if limits.export_max <= 0.0 or limits.import_max <= 0.0:
         return 0

@@ -67,7 +67,7 @@ class Planner:
 
     Args:
         site: the house.
-        engine: "highs" plans everything; "storage" is the exact dynamic program, 100 times faster,
+        engine: "highs" plans everything; "storage" is the exact dynamic program, much faster,
             which refuses what it cannot do and needs numba; "auto" takes "storage" where it can
             (and numba is installed), else "highs". The plan says which made it.
         max_nodes: nodes a search with binaries visits at most; a search that stops there gives a

@@ -26,6 +26,7 @@ __all__ = [
     "EXPORT",
     "FLOWS",
     "IMPORT",
+    "SNAP_KWH",
     "SOC",
     "VALUE_DOWN",
     "VALUE_UP",

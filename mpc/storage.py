@@ -25,6 +25,7 @@ from mpc.program import (
     EXPORT,
     FLOWS,
     IMPORT,
+    SNAP_KWH,
     SOC,
     VALUE_DOWN,
     VALUE_UP,
@@ -46,6 +47,7 @@ __all__ = [
     "refuse_defect",
     "refuse_start",
     "series_of",
+    "start_of",
     "terminal_of",
     "value_functions",
 ]
@@ -122,7 +124,8 @@ def plan_with_values(problem: Problem) -> tuple[Plan, ValueFunctions]:
     series, limits = series_of(problem), limits_of(problem)
     values, work = _values(problem, series, limits)
     out = np.empty((len(series), FLOWS))
-    compiled(follow)(series, limits, problem.rules, values.packed, problem.soc_start_kwh, work, out)
+    start = start_of(problem)
+    compiled(follow)(series, limits, problem.rules, values.packed, start, work, out)
     return plan_of_flows(problem, out), values
 
 
@@ -170,15 +173,26 @@ def terminal_of(problem: Problem) -> tuple[F64, F64]:
     return np.ascontiguousarray(-price), np.ascontiguousarray(length)
 
 
+def start_of(problem: Problem) -> float:
+    """Return the stored energy at the start, kWh; NaN where it lies outside the battery's window.
+
+    A start that misses the window by rounding is at its bound, as ``program.snapped`` has it.
+    """
+    if problem.start_side == 0:
+        return problem.soc_start_kwh
+    edge = float((problem.wanted_min if problem.start_side < 0 else problem.wanted_max)[0])
+    return edge if abs(problem.soc_start_kwh - edge) <= SNAP_KWH else np.nan
+
+
 def refuse_start(problem: Problem) -> None:
     """Refuse a start outside the window: what holds until it is reached depends on the path."""
-    if problem.start_side == 0:
+    if not np.isnan(start_of(problem)):
         return
     low, high = float(problem.wanted_min[0]), float(problem.wanted_max[0])
     side = "below" if problem.start_side < 0 else "above"
     raise EngineError(
-        f"entered with {problem.soc_start_kwh:g} kWh stored, {side} the battery's window",
-        f"a start between {low:g} and {high:g} kWh; or plan with engine='auto' or 'highs'",
+        f"entered with {problem.soc_start_kwh} kWh stored, {side} the battery's window",
+        f"a start between {low} and {high} kWh; or plan with engine='auto' or 'highs'",
         0,
     )
 
@@ -190,7 +204,7 @@ def refuse_defect(problem: Problem, slot: int, defect: int) -> None:
     curtailable = problem.site.pv_curtailable
     buy, sell = float(problem.import_price[slot]), float(problem.export_price[slot])
     if defect == EXPORT_ABOVE_IMPORT:
-        got = f"one whose export price {sell:g} is above its import price {buy:g}"
+        got = f"one whose export price {sell} is above its import price {buy}"
         want = "one where buying to sell cannot pay"
     elif defect == BURNS and problem.net[slot] < -problem.export_max[slot] and not curtailable:
         got = "one whose PV exceeds the export limit: burning it in the battery would pay"

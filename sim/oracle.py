@@ -75,7 +75,7 @@ def make_oracle(window: ReplayWindow) -> Oracle:
     try:
         plan, values = plan_with_values(problem)
     except EngineError as err:
-        at = window.utc(err.slot or 0)
+        at = window.utc(0 if err.slot is None else err.slot)
         raise ReplayError(
             home_id,
             f"the oracle cannot plan the slot of {at}: {err}",

@@ -183,7 +183,7 @@ def test_best_changes_are_the_cheapest_and_no_others(
     np.testing.assert_allclose(cost(np.linspace(least, most, 5)), cheapest, atol=1e-8)
     outside = cost(np.array([least - 1e-3, most + 1e-3]))
     assert np.all(outside > cheapest - 1e-12)
-    tied = np.isclose(outside, cheapest, atol=1e-12)
+    tied = np.isclose(outside, cheapest, rtol=0.0, atol=1e-12)
     steep = np.min(np.abs(after[0][:, None] + slot[0]))  # no two slopes almost cancel
     assert not tied.any() or steep < 1e-6
 

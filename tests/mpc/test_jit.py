@@ -2,6 +2,7 @@
 
 import builtins
 import importlib.util
+import pwd
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -84,6 +85,54 @@ def test_a_changed_callee_gets_another_folder(
     folders = {folder.name for folder in (tmp_path / "kept").iterdir()}
     assert first < folders
     assert all(name.startswith("kernels-") for name in folders)
+
+
+@pytest.mark.usefixtures("_fresh")
+def test_a_folder_that_cannot_be_written_leaves_no_stale_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numba would keep code beside the source then, where a changed callee is not noticed."""
+    monkeypatch.setattr(jit, "__file__", str(tmp_path / "mpc" / "jit.py"))  # the house
+    (tmp_path / "file").touch()
+    keep_compiled_in(tmp_path / "file")
+    assert compiled(kernel_in(tmp_path, 2.0, monkeypatch))(3.0) == 7.0
+    assert not [*tmp_path.rglob("*.nbi")]
+
+
+@pytest.mark.usefixtures("_fresh")
+def test_a_user_without_a_home_compiles_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    jit._FOLDER.clear()
+    assert compiled(clip)(3.0, 0.0, 1.0) == 1.0
+    (tmp_path / "mpc").touch()
+    monkeypatch.setattr(jit, "__file__", str(tmp_path / "mpc" / "jit.py"))  # nothing can be written
+    assert jit._base() is None
+
+
+@pytest.mark.usefixtures("_fresh")
+def test_a_new_home_gets_its_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mpc").touch()
+    monkeypatch.setattr(jit, "__file__", str(tmp_path / "mpc" / "jit.py"))  # nothing can be written
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    jit._FOLDER.clear()
+    assert jit._base() == tmp_path / "home" / ".cache" / "darkstar"
+
+
+@pytest.mark.usefixtures("_fresh")
+def test_the_cache_folder_of_others_stays(tmp_path: Path) -> None:
+    import numba  # noqa: PLC0415 - heavy
+
+    before = numba.config.CACHE_DIR
+    keep_compiled_in(tmp_path)
+    compiled(clip)(3.0, 0.0, 1.0)
+    assert before == numba.config.CACHE_DIR
 
 
 def test_a_changed_constant_from_elsewhere_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
