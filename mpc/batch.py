@@ -23,7 +23,7 @@ from mpc.jit import compiled, prange
 from mpc.problem import Problem
 from mpc.program import FLOWS, all_values, curve_of, follow, make_work
 from mpc.rules import Rules
-from mpc.storage import limits_of, series_of, start_of, terminal_of
+from mpc.storage import limits_of, series_of, terminal_of
 
 __all__ = ["START_OUTSIDE", "Batch", "BatchPlans", "batch_of", "plan_batch"]
 
@@ -87,7 +87,7 @@ def batch_of(problems: Sequence[Problem]) -> Batch:
         np.array([problem.rules for problem in problems], dtype=np.float64),
         np.stack(slopes),
         np.stack([np.pad(length, (0, width - length.size)) for _, length in ends]),
-        np.array([start_of(problem) for problem in problems]),
+        np.array([p.soc_start_kwh if p.start_side == 0 else np.nan for p in problems]),
     )
 
 

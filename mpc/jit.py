@@ -80,7 +80,7 @@ def _numba() -> ModuleType:
     except ModuleNotFoundError as err:
         raise KernelError(
             "numba is not installed, which the storage engine and replay need; "
-            "install the extra `replay`, or plan with engine='highs'"
+            "install the extra `replay` (pip install '.[replay]'), or plan with engine='highs'"
         ) from err
     module: ModuleType = numba
     return module

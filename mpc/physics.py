@@ -29,6 +29,7 @@ __all__ = [
     "settle",
     "slot_cost",
     "slot_penalty",
+    "slot_power",
     "slot_step",
 ]
 
@@ -92,6 +93,19 @@ def battery_power(
     if allow_battery_export:
         return charge, discharge_kwh
     return charge, np.minimum(discharge_kwh, np.maximum(net_kwh, 0.0))
+
+
+def slot_power(net_kwh: float, limits: Limits, rules: Rules) -> tuple[float, float]:
+    """Return (most charge, most discharge) of a slot with a net load, kWh."""
+    return battery_power(
+        net_kwh,
+        limits.charge,
+        limits.discharge,
+        limits.import_max,
+        limits.headroom,
+        rules.allow_grid_charge,
+        rules.allow_battery_export,
+    )
 
 
 def paid_import_limit(
@@ -211,15 +225,7 @@ def slot_step(
         rules: of the site.
     """
     net = slot.load_kwh - slot.pv_kwh
-    charge, discharge = battery_power(
-        net,
-        limits.charge,
-        limits.discharge,
-        limits.import_max,
-        limits.headroom,
-        rules.allow_grid_charge,
-        rules.allow_battery_export,
-    )
+    charge, discharge = slot_power(net, limits, rules)
     eta_c, eta_d = rules.charge_efficiency, rules.discharge_efficiency
     low, high = battery_range(
         stored_kwh, limits.soc_min, limits.soc_max, charge, discharge, eta_c, eta_d

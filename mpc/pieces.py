@@ -19,7 +19,7 @@ the pieces mean nothing: (X1)-(X3) of ``exactness``. Units: kWh, currency/kWh. A
 from typing import NamedTuple
 
 from mpc.arrays import F64
-from mpc.physics import battery_power
+from mpc.physics import slot_power
 from mpc.rules import Limits, Rules, Slot
 
 __all__ = ["BURNS", "EXPORT_ABOVE_IMPORT", "MOST_PIECES", "PAID_IMPORT", "Pieces", "slot_pieces"]
@@ -55,15 +55,7 @@ def slot_pieces(slot: Slot, limits: Limits, rules: Rules, slope: F64, length: F6
         length: (MOST_PIECES,) out: kWh stored, above 0.
     """
     net = slot.load_kwh - slot.pv_kwh
-    charge, discharge = battery_power(
-        net,
-        limits.charge,
-        limits.discharge,
-        limits.import_max,
-        limits.headroom,
-        rules.allow_grid_charge,
-        rules.allow_battery_export,
-    )
+    charge, discharge = slot_power(net, limits, rules)
     eta_c, eta_d = rules.charge_efficiency, rules.discharge_efficiency
     first, last = net - discharge, net + charge
     defect = bus_defect(slot, limits, rules, first, last)

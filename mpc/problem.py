@@ -125,7 +125,9 @@ def make_problem(site: Site, horizon: Horizon, soc_kwh: float) -> Problem:
         site.allow_battery_export,
     )
     wanted = low, high = limit["soc_min"], limit["soc_max"]
-    side = int(soc > high[0]) - int(soc < low[0])
+    side = int(soc > high[0] + ROUNDING_KWH) - int(soc < low[0] - ROUNDING_KWH)
+    if side == 0:  # a start that misses its bound by rounding is at it
+        soc = float(min(max(soc, low[0]), high[0]))
     low, high = (low, np.maximum(high, soc)) if side < 0 else (low, high)
     low, high = (np.minimum(low, soc), high) if side > 0 else (low, high)
     if np.ptp(low) > 0.0 or np.ptp(high) > 0.0:

@@ -26,7 +26,6 @@ __all__ = [
     "EXPORT",
     "FLOWS",
     "IMPORT",
-    "SNAP_KWH",
     "SOC",
     "VALUE_DOWN",
     "VALUE_UP",

@@ -25,7 +25,6 @@ from mpc.program import (
     EXPORT,
     FLOWS,
     IMPORT,
-    SNAP_KWH,
     SOC,
     VALUE_DOWN,
     VALUE_UP,
@@ -47,7 +46,6 @@ __all__ = [
     "refuse_defect",
     "refuse_start",
     "series_of",
-    "start_of",
     "terminal_of",
     "value_functions",
 ]
@@ -124,8 +122,8 @@ def plan_with_values(problem: Problem) -> tuple[Plan, ValueFunctions]:
     series, limits = series_of(problem), limits_of(problem)
     values, work = _values(problem, series, limits)
     out = np.empty((len(series), FLOWS))
-    start = start_of(problem)
-    compiled(follow)(series, limits, problem.rules, values.packed, start, work, out)
+    start, rules = problem.soc_start_kwh, problem.rules
+    compiled(follow)(series, limits, rules, values.packed, start, work, out)
     return plan_of_flows(problem, out), values
 
 
@@ -173,20 +171,9 @@ def terminal_of(problem: Problem) -> tuple[F64, F64]:
     return np.ascontiguousarray(-price), np.ascontiguousarray(length)
 
 
-def start_of(problem: Problem) -> float:
-    """Return the stored energy at the start, kWh; NaN where it lies outside the battery's window.
-
-    A start that misses the window by rounding is at its bound, as ``program.snapped`` has it.
-    """
-    if problem.start_side == 0:
-        return problem.soc_start_kwh
-    edge = float((problem.wanted_min if problem.start_side < 0 else problem.wanted_max)[0])
-    return edge if abs(problem.soc_start_kwh - edge) <= SNAP_KWH else np.nan
-
-
 def refuse_start(problem: Problem) -> None:
     """Refuse a start outside the window: what holds until it is reached depends on the path."""
-    if not np.isnan(start_of(problem)):
+    if problem.start_side == 0:
         return
     low, high = float(problem.wanted_min[0]), float(problem.wanted_max[0])
     side = "below" if problem.start_side < 0 else "above"

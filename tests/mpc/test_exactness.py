@@ -162,3 +162,14 @@ def test_recovery_is_charged_only_for_a_start_below_the_minimum() -> None:
     assert (plan.status, plan.penalty) == ("optimal", 0.0)
     assert plan.bill == pytest.approx(8.0)
     assert [v.limit for v in plan.violations] == ["min_soc_kwh"]
+
+
+def test_a_start_that_misses_the_window_by_rounding_is_at_its_bound() -> None:
+    """No search for the way back into the window: both sides of the energy value are told."""
+    horizon = make_horizon([0.3, 1.0], load_kwh=[0.0, 2.0])
+    exact = Planner(make_site()).plan(horizon, soc_kwh=1.0)
+    for soc in (1.0 - 1e-10, np.nextafter(1.0, 0.0)):
+        plan = Planner(make_site()).plan(horizon, soc_kwh=float(soc))
+        assert plan.soc_start_kwh == 1.0
+        np.testing.assert_array_equal(plan.energy_value_up, exact.energy_value_up)
+        np.testing.assert_array_equal(plan.energy_value_down, exact.energy_value_down)
