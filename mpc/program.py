@@ -17,7 +17,7 @@ from mpc.arrays import F64
 from mpc.curves import Curve, Whole, best_change, earlier, slopes_at, with_reserve, within
 from mpc.physics import clip, slot_step
 from mpc.pieces import MOST_PIECES, slot_pieces
-from mpc.rules import Limits, Rules, Slot, limits_at
+from mpc.rules import Limits, Rules, limits_at, slot_at
 
 __all__ = [
     "CHARGE",
@@ -36,7 +36,6 @@ __all__ = [
     "follow",
     "make_work",
     "planned_change",
-    "slot_at",
     "value_after_first",
 ]
 
@@ -87,11 +86,6 @@ def make_work(slots: int, terminal_pieces: int) -> Work:
     """Return scratch for horizons of up to ``slots`` slots."""
     size = terminal_pieces + (MOST_PIECES + 1) * slots + 1
     return Work(np.empty(size), np.empty(size), np.empty(MOST_PIECES), np.empty(MOST_PIECES))
-
-
-def slot_at(series: F64, t: int) -> Slot:
-    """Return one row of a (T, 4) table of slots."""
-    return Slot(series[t, 0], series[t, 1], series[t, 2], series[t, 3])
 
 
 def value_after_first(

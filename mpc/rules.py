@@ -12,7 +12,16 @@ from mpc.arrays import F64, per_slot
 from mpc.errors import SiteError
 from mpc.site import Site, as_limit
 
-__all__ = ["Limits", "Rules", "Slot", "headroom_kwh", "limits_at", "rules_of", "slot_limits"]
+__all__ = [
+    "Limits",
+    "Rules",
+    "Slot",
+    "headroom_kwh",
+    "limits_at",
+    "rules_of",
+    "slot_at",
+    "slot_limits",
+]
 
 
 class Slot(NamedTuple):
@@ -125,6 +134,11 @@ def rules_of(site: Site, penalty_per_kwh: float) -> Rules:
         allow_grid_charge=site.allow_grid_charge,
         allow_battery_export=site.allow_battery_export,
     )
+
+
+def slot_at(series: F64, slot: int) -> Slot:
+    """Return one row of a (T, 4) table of load, PV, import and export price; a kernel."""
+    return Slot(series[slot, 0], series[slot, 1], series[slot, 2], series[slot, 3])
 
 
 def limits_at(table: F64, slot: int) -> Limits:

@@ -85,7 +85,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Regret of mode dispatch by cause (R4 of ``sim.regret``), SEK."""
+    """Regret of mode dispatch by cause (K4 of ``sim.regret``), SEK."""
 
     total: float = 0.0
     dispatch: float = 0.0

@@ -31,11 +31,11 @@ from mpc.program import (
     make_work,
     value_after_first,
 )
-from mpc.rules import Rules, Slot, limits_at
+from mpc.rules import Rules, Slot, limits_at, slot_at
 from mpc.terminal import follow_on_pieces, pieces_below
 from sim.dispatch import WINDOWS, Advice, Scratch, Value, dispatch_wish, window_of
 from sim.ideal import value_wish
-from sim.slots import run_slot, slot_at
+from sim.slots import run_slot
 
 __all__ = ["Ask", "Known", "Room", "Stop", "end_of_window", "make_room", "run_loop"]
 

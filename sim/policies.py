@@ -16,14 +16,14 @@ from mpc.jit import compiled
 from mpc.pieces import MOST_PIECES
 from mpc.problem import make_problem
 from mpc.program import CHARGE, DISCHARGE, FLOWS, SOC, snapped
-from mpc.rules import Rules, Slot, limits_at
+from mpc.rules import Rules, Slot, limits_at, slot_at
 from mpc.storage import refuse_defect
 from mpc.terminal import follow_on_pieces
 from sim.asof import Forecasts, refuse_other_start
 from sim.dispatch import WINDOWS, Advice, Scratch, Value, dispatch_wish, window_of
 from sim.errors import ReplayError
 from sim.loop import Ask, Known, Stop, end_of_window, make_room, run_loop
-from sim.slots import COLUMNS, run_policy, run_slot, slot_at
+from sim.slots import COLUMNS, run_policy, run_slot
 from sim.window import ReplayWindow
 from telemetry.slots import SLOT_MINUTES
 

@@ -12,7 +12,7 @@ top (P5). Kernels.
 
 from mpc.arrays import F64
 from mpc.physics import slot_cost, slot_penalty, slot_step
-from mpc.rules import Limits, Rules, Slot, limits_at
+from mpc.rules import Limits, Rules, Slot, limits_at, slot_at
 from sim.dispatch import SELF_USE
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "run_policy",
     "run_slot",
     "run_wishes",
-    "slot_at",
     "write_slot",
 ]
 
@@ -45,11 +44,6 @@ COLUMNS = (
     "penalty",
 )
 CHARGE, DISCHARGE, IMPORT, EXPORT, CURTAIL, SOC, BILL, WEAR, PENALTY = range(9)
-
-
-def slot_at(series: F64, slot: int) -> Slot:
-    """Return one row of (T, 4) load, PV, import price and export price."""
-    return Slot(series[slot, 0], series[slot, 1], series[slot, 2], series[slot, 3])
 
 
 def run_slot(

@@ -14,7 +14,7 @@ from mpc.arrays import F64
 from mpc.pieces import MOST_PIECES
 from mpc.problem import make_problem
 from mpc.program import CHARGE, DISCHARGE, FLOWS, SOC, curve_of
-from mpc.rules import limits_at
+from mpc.rules import limits_at, slot_at
 from mpc.storage import value_functions
 from sim.asof import Forecasts
 from sim.dispatch import (
@@ -32,7 +32,7 @@ from sim.dispatch import (
 from sim.errors import ReplayError
 from sim.loop import end_of_window
 from sim.policies import empty_rows, run_highs, run_storage
-from sim.slots import BILL, run_slot, slot_at
+from sim.slots import BILL, run_slot
 from sim.window import ReplayWindow, replay_window
 from tests.mpc.instances import make_site
 from tests.sim.replay_cases import START, ArrayForecasts, make_home, make_realised, random_days

@@ -8,13 +8,13 @@ from mpc import Horizon, Planner, TerminalCurve
 from mpc.jit import compiled
 from mpc.pieces import MOST_PIECES
 from mpc.program import curve_of
-from mpc.rules import limits_at
+from mpc.rules import limits_at, slot_at
 from sim.dispatch import VALUE, Advice, Scratch, Value, dispatch_wish
 from sim.errors import ReplayError
 from sim.oracle import Oracle, make_oracle
 from sim.policies import carry_out, empty_rows
 from sim.replay import Policy, replay
-from sim.slots import BILL, PENALTY, SOC, run_slot, slot_at
+from sim.slots import BILL, PENALTY, SOC, run_slot
 from sim.window import ReplayWindow, replay_window
 from tests.mpc.instances import make_battery, make_site
 from tests.sim.replay_cases import LoopCase, loops, make_home, make_realised, random_days
