@@ -1,20 +1,33 @@
 """What a house would pay without a plan: no battery, or a battery on plain self-consumption.
 
-Both walk the horizon slot by slot with ``mpc.physics``, so they share limits and prices with the
-plan they are compared to. Money in the currency of the prices, energy in kWh per slot.
+Both walk the horizon by the kernel of replay (``sim.slots``), so they share physics, limits and
+prices with the plan they are compared to. Money in the currency of the prices, energy in kWh per
+slot.
 
     cost = bill + wear - (terminal_value(stored at the end) - terminal_value(stored at the start))
 
 so that a policy that ends with more stored energy is not taken for a dearer one.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from mpc import Horizon, Plan, Site, TerminalCurve, physics
-from mpc.rules import Limits, Slot, rules_of, slot_limits
+from mpc import Horizon, Plan, Site, TerminalCurve
+from mpc.rules import rules_of, slot_limits
+from sim.dispatch import HOLD, SELF_USE
+from sim.slots import (
+    BILL,
+    CHARGE,
+    COLUMNS,
+    CURTAIL,
+    DISCHARGE,
+    EXPORT,
+    IMPORT,
+    SOC,
+    WEAR,
+    run_policy,
+)
 from telemetry.arrays import F64
 
 __all__ = ["Outcome", "cost_of_plan", "no_battery", "self_use"]
@@ -37,12 +50,12 @@ class Outcome:
 
 def no_battery(site: Site, horizon: Horizon, soc_kwh: float, terminal: TerminalCurve) -> Outcome:
     """Return what the house pays if its battery rests."""
-    return _walk(site, horizon, soc_kwh, terminal, lambda net: 0.0)  # noqa: ARG005
+    return _walk(HOLD, site, horizon, soc_kwh, terminal)
 
 
 def self_use(site: Site, horizon: Horizon, soc_kwh: float, terminal: TerminalCurve) -> Outcome:
     """Return what the house pays if its battery stores surplus and serves load, price-blind."""
-    return _walk(site, horizon, soc_kwh, terminal, lambda net: -net)
+    return _walk(SELF_USE, site, horizon, soc_kwh, terminal)
 
 
 def cost_of_plan(plan: Plan, terminal: TerminalCurve) -> float:
@@ -52,39 +65,24 @@ def cost_of_plan(plan: Plan, terminal: TerminalCurve) -> float:
 
 
 def _walk(
-    site: Site,
-    horizon: Horizon,
-    soc_kwh: float,
-    terminal: TerminalCurve,
-    wish: Callable[[float], float],
+    code: int, site: Site, horizon: Horizon, soc_kwh: float, terminal: TerminalCurve
 ) -> Outcome:
-    """Carry out a policy: wished net battery energy from net load."""
-    battery, slots = site.battery, len(horizon)
-    table = slot_limits(site, horizon.slot_hours).tolist()
-    rules = rules_of(site, penalty_per_kwh=0.0)  # steers plans; no policy here looks at it
+    """Carry out a policy without a plan, by its code of ``sim.dispatch``."""
     series = (horizon.load_kwh, horizon.pv_kwh, horizon.import_price, horizon.export_price)
-    columns = np.stack([np.asarray(values) for values in series], axis=1)
-    rows, stored, bill, wear = np.empty((slots, 6)), soc_kwh, 0.0, 0.0
-    for t, values in enumerate(columns.tolist()):
-        slot, limits = Slot(*values), Limits(*table[t])
-        stored, moved, imports, exports, curtail = physics.slot_step(
-            stored, wish(slot.load_kwh - slot.pv_kwh), slot, limits, rules
-        )
-        given = max(-moved, 0.0)
-        bill += physics.slot_cost(
-            imports, exports, given, slot.import_price, slot.export_price, 0.0
-        )
-        wear += battery.wear_cost_per_kwh * given
-        rows[t] = max(moved, 0.0), given, imports, exports, curtail, stored
+    table, rows = slot_limits(site, horizon.slot_hours), np.empty((len(horizon), len(COLUMNS)))
+    rules = rules_of(site, penalty_per_kwh=0.0)  # steers plans; no policy here looks at it
+    # The kernel as it stands: a horizon is too short to load numba for it.
+    stored = run_policy(code, soc_kwh, np.stack(series, axis=1), table, rules, rows)
     gained = terminal.value(stored) - terminal.value(soc_kwh)
-    flows = [np.ascontiguousarray(column) for column in rows.T]
+    bill, wear = float(rows[:, BILL].sum()), float(rows[:, WEAR].sum())
+    flows = [np.ascontiguousarray(column) for column in rows[:, : SOC + 1].T]
     return Outcome(
-        charge_kwh=flows[0],
-        discharge_kwh=flows[1],
-        import_kwh=flows[2],
-        export_kwh=flows[3],
-        curtail_kwh=flows[4],
-        soc_kwh=flows[5],
+        charge_kwh=flows[CHARGE],
+        discharge_kwh=flows[DISCHARGE],
+        import_kwh=flows[IMPORT],
+        export_kwh=flows[EXPORT],
+        curtail_kwh=flows[CURTAIL],
+        soc_kwh=flows[SOC],
         bill=bill,
         wear=wear,
         cost=bill + wear - gained,
