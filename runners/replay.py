@@ -151,7 +151,8 @@ def _compare(
     parts = None
     if planning is not None:
         with out.status("splitting the regret"):
-            parts = _ledger(inputs, oracle, planning, shapley=shapley)
+            made = runs[asked.index(planning)].result
+            parts = _ledger(inputs, oracle, planning, made, shapley=shapley)
     return Compared(
         runs=tuple(runs),
         main=None if planning is None else asked.index(planning),
@@ -229,6 +230,7 @@ def _ledger(
     inputs: ReplayInputs,
     oracle: Oracle,
     planning: tuple[PolicyName, DispatchName],
+    made: Replay,
     *,
     shapley: bool,
 ) -> Ledger:
@@ -241,6 +243,7 @@ def _ledger(
         Dispatch(way),
         policy=Policy(policy),
         shapley=shapley,
+        made=made,
     )
 
 

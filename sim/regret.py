@@ -20,6 +20,7 @@ four.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from itertools import permutations
 
 import numpy as np
@@ -95,6 +96,7 @@ def ledger(
     *,
     policy: Policy = Policy.STORAGE,
     shapley: bool = False,
+    made: Replay | None = None,
 ) -> Ledger:
     """Split the regret of a replay by cause and local day (K4).
 
@@ -105,20 +107,27 @@ def ledger(
         dispatch: what moved its battery.
         policy: what planned: ``storage`` or ``plan``.
         shapley: average over the orders of the causes.
+        made: the replay whose regret is split, where it has been made already.
 
     Raises:
         ReplayError: where the window cannot be replayed so.
         ModelError: where a replay beats the optimum.
     """
 
-    def run(ideal: _Ideal) -> F64:
-        known = with_actual(forecasts, window.realised, load="load" in ideal, pv="pv" in ideal)
-        moved = Dispatch.VALUE if "dispatch" in ideal else dispatch
-        result = replay(window, policy, known, moved)
+    @cache
+    def run(moved: Dispatch, load: bool, pv: bool) -> F64:  # noqa: FBT001 - flags of a cause
+        result = made
+        if result is None or load or pv or moved is not dispatch:
+            known = with_actual(forecasts, window.realised, load=load, pv=pv)
+            result = replay(window, policy, known, moved)
         return day_sums(regret(result, oracle), window.local_day)
 
+    def made_ideal(ideal: _Ideal) -> F64:
+        moved = Dispatch.VALUE if "dispatch" in ideal else dispatch
+        return run(moved, "load" in ideal, "pv" in ideal)
+
     orders: list[tuple[str, ...]] = list(permutations(FACTORS)) if shapley else [FACTORS]
-    runs = {ideal: run(ideal) for ideal in _steps(orders)}
+    runs = {ideal: made_ideal(ideal) for ideal in _steps(orders)}
     dispatch_part, load_part, pv_part = (_part(runs, orders, factor) for factor in FACTORS)
     return Ledger(
         days=tuple(date.fromordinal(day) for day in np.unique(window.local_day).tolist()),

@@ -2,12 +2,14 @@
 
 from dataclasses import replace as changed
 from datetime import date
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import sim.regret
 from mpc import TerminalCurve
 from mpc.arrays import F64
 from sim.errors import ModelError
@@ -102,6 +104,23 @@ def test_only_wrong_forecasts_of_load_cost_where_the_rest_is_right() -> None:
     assert found.dispatch.tolist() == [0.0, 0.0]
     assert found.pv.tolist() == [0.0, 0.0]
     assert found.load.sum() > 0.0
+
+
+@pytest.mark.parametrize(
+    ("moved", "runs"), [(Dispatch.VALUE, 2), (Dispatch.SETPOINT, 3)], ids=["value", "setpoint"]
+)
+def test_no_replay_is_made_twice(
+    moved: Dispatch, runs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four steps; the first is given, and on value dispatch the second is the first again."""
+    window, known = random_days(1)
+    oracle, made = make_oracle(window), replay(window, Policy.STORAGE, known, moved)
+    want = ledger(window, oracle, known, moved)
+    count = Mock(side_effect=replay)
+    monkeypatch.setattr(sim.regret, "replay", count)
+    found = ledger(window, oracle, known, moved, made=made)
+    assert count.call_count == runs
+    np.testing.assert_array_equal(parts(found), parts(want))
 
 
 def _actual(happened: F64, forecast: F64) -> F64:
