@@ -16,6 +16,7 @@ import numpy as np
 from mpc.site import as_limit
 from runners.dates import refuse_reversed
 from runners.errors import EX_DATAERR, EX_USAGE, ConfigError, Problem
+from runners.plan import StartState
 from sim.asof import BaselineForecasts
 from sim.errors import ReplayError
 from sim.history import Realised, gap_free_stretches, realised
@@ -28,7 +29,7 @@ from telemetry.slots import local_day, zone_info
 if TYPE_CHECKING:
     from telemetry.store import Store
 
-__all__ = ["Days", "HeldFlat", "ReplayInputs", "StartEnergy"]
+__all__ = ["Days", "HeldFlat", "ReplayInputs"]
 __all__ += ["battery_window", "read_inputs", "start_energy"]
 
 _DAY = timedelta(days=1)
@@ -49,14 +50,6 @@ class Days:
     def count(self) -> int:
         """How many they are."""
         return (self.last - self.first).days + 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartEnergy:
-    """Stored energy at the start, and where it is known from."""
-
-    soc_kwh: float
-    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +79,7 @@ class ReplayInputs:
 
     model: HomeModel
     days: Days
-    start: StartEnergy
+    start: StartState
     window: ReplayWindow
     forecasts: BaselineForecasts
     held_flat: tuple[HeldFlat, ...]
@@ -98,7 +91,7 @@ class ReplayInputs:
 def read_inputs(
     store: Store,
     model: HomeModel,
-    start: StartEnergy,
+    start: StartState,
     first: date | None,
     last: date | None,
     *,
@@ -139,7 +132,7 @@ def read_inputs(
 
 def start_energy(
     model: HomeModel, soc_kwh: float | None = None, soc_percent: float | None = None
-) -> StartEnergy:
+) -> StartState:
     """Return the energy given, else half the capacity, or the edge of the window next to it.
 
     Raises:
@@ -147,20 +140,22 @@ def start_energy(
     """
     battery = model.site.battery
     low, high = battery_window(model)
-    if soc_kwh is None and soc_percent is None:
+    if soc_kwh is not None:
+        option, start = "--soc-kwh", soc_kwh
+    elif soc_percent is not None:
+        option, start = "--soc-percent", battery.capacity_kwh * soc_percent / 100.0
+    else:
         half = 0.5 * battery.capacity_kwh
         start = min(max(half, low), high)
         source = "half full" if start == half else "the edge of its window next to half full"
-        return StartEnergy(soc_kwh=start, source=source)
-    option, given = ("--soc-kwh", soc_kwh) if soc_kwh is not None else ("--soc-percent", None)
-    start = battery.capacity_kwh * (soc_percent or 0.0) / 100.0 if given is None else given
+        return StartState(soc_kwh=start, source=source)
     if not low <= start <= high:
         message = (
             f"{start:g} kWh lies outside the battery's window of {low:g} to {high:g} kWh; "
             "start inside it"
         )
         raise ConfigError(option, [Problem("", "", message)], exit_code=EX_USAGE)
-    return StartEnergy(soc_kwh=start, source=option)
+    return StartState(soc_kwh=start, source=option)
 
 
 def battery_window(model: HomeModel) -> tuple[float, float]:
