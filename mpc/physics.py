@@ -25,6 +25,7 @@ __all__ = [
     "battery_range",
     "battery_step",
     "clip",
+    "exported_discharge",
     "paid_import_limit",
     "settle",
     "slot_cost",
@@ -183,6 +184,11 @@ def slot_cost(
     return bill + wear_cost_per_kwh * discharge_kwh
 
 
+def exported_discharge(discharge_kwh: float, net_kwh: float) -> float:
+    """Return the discharge beyond the net load, which the battery exports, kWh."""
+    return max(discharge_kwh - max(net_kwh, 0.0), 0.0)
+
+
 def slot_penalty(
     import_kwh: float,
     export_kwh: float,
@@ -233,6 +239,8 @@ def slot_step(
     moved = clip(wish_kwh, low, high)
     taken, given = max(moved, 0.0), max(-moved, 0.0)
     stored = battery_step(stored_kwh, taken, given, eta_c, eta_d)
+    # Rounding leaves no window: emptied is empty, and a state outside may stay where it is.
+    stored = clip(stored, min(limits.soc_min, stored_kwh), max(limits.soc_max, stored_kwh))
     paid = paid_import_limit(
         taken,
         slot.import_price,

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpc import physics
-from tests.mpc.instances import floats
+from mpc.rules import Limits, Slot, rules_of, slot_limits
+from tests.mpc.instances import floats, make_battery, make_site
 
 PRICE = st.one_of(st.sampled_from([0.0, -0.5, 1.0]), floats(-2.0, 2.0))
 
@@ -85,3 +86,13 @@ def test_negative_prices_are_worth_importing_up_to_a_limit(
 def test_slot_cost_is_bill_plus_wear() -> None:
     # 2 kWh bought at 1.5, 1 sold at 0.4, 3 discharged at 0.2 wear
     assert physics.slot_cost(2.0, 1.0, 3.0, 1.5, 0.4, 0.2) == pytest.approx(3.0 - 0.4 + 0.6)
+
+
+def test_an_emptied_battery_is_empty_to_the_bit() -> None:
+    """0.2375 - (0.2375 * 0.95) / 0.95 is -2.8e-17 in floating point."""
+    site = make_site(make_battery(min_soc_kwh=0.0))
+    limits = Limits(*slot_limits(site, np.ones(1))[0].tolist())
+    slot, rules = Slot(1.0, 0.0, 1.0, 0.5), rules_of(site, 0.0)
+    stored, moved, *_ = physics.slot_step(0.2375, -9.0, slot, limits, rules)
+    assert stored == 0.0
+    assert moved == pytest.approx(-0.2375 * 0.95)
