@@ -19,7 +19,7 @@ the pieces mean nothing: (X1)-(X3) of ``exactness``. Units: kWh, currency/kWh. A
 from typing import NamedTuple
 
 from mpc.arrays import F64
-from mpc.physics import slot_power
+from mpc.physics import exported_discharge, slot_power
 from mpc.rules import Limits, Rules, Slot
 
 __all__ = ["BURNS", "EXPORT_ABOVE_IMPORT", "MOST_PIECES", "PAID_IMPORT", "Pieces", "slot_pieces"]
@@ -81,7 +81,7 @@ def slot_pieces(slot: Slot, limits: Limits, rules: Rules, slope: F64, length: F6
             value = below
         slope[count], length[count] = value, size
         count, below, x = count + 1, value, end
-    spent = rules.wear * discharge + rules.export_margin * max(discharge - max(net, 0.0), 0.0)
+    spent = rules.wear * discharge + rules.export_margin * exported_discharge(discharge, net)
     return Pieces(count, -discharge / eta_d, cost + spent, defect)
 
 

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from mpc.arrays import F64
 from mpc.curves import Curve, best_change, cost_at, piece_kwh, within
-from mpc.physics import clip, slot_cost, slot_penalty, slot_step
+from mpc.physics import clip, exported_discharge, slot_cost, slot_penalty, slot_step
 from mpc.pieces import slot_pieces
 from mpc.rules import Limits, Rules, Slot
 
@@ -139,7 +139,7 @@ def cost_of_wish(
     """Return (cost of the slot and of the future, net battery energy) of a wish, currency, kWh."""
     stored, moved, imports, exports, _ = slot_step(stored_kwh, wish_kwh, slot, limits, rules)
     given = max(-moved, 0.0)
-    beyond = max(given - max(slot.load_kwh - slot.pv_kwh, 0.0), 0.0)
+    beyond = exported_discharge(given, slot.load_kwh - slot.pv_kwh)
     money = slot_cost(
         imports, exports, given, slot.import_price, slot.export_price, rules.wear
     ) + slot_penalty(

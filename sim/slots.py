@@ -11,7 +11,7 @@ top (P5). Kernels.
 """
 
 from mpc.arrays import F64
-from mpc.physics import slot_cost, slot_penalty, slot_step
+from mpc.physics import exported_discharge, slot_cost, slot_penalty, slot_step
 from mpc.rules import Limits, Rules, Slot, limits_at, slot_at
 from sim.dispatch import SELF_USE
 
@@ -79,7 +79,7 @@ def write_slot(
     """
     stored, moved, imports, exports, curtail = flows
     taken, given = max(moved, 0.0), max(-moved, 0.0)
-    beyond = max(given - max(slot.load_kwh - slot.pv_kwh, 0.0), 0.0)
+    beyond = exported_discharge(given, slot.load_kwh - slot.pv_kwh)
     out[t, CHARGE], out[t, DISCHARGE] = taken, given
     out[t, IMPORT], out[t, EXPORT], out[t, CURTAIL] = imports, exports, curtail
     out[t, SOC] = stored
