@@ -88,7 +88,7 @@ def run_highs(window: ReplayWindow, forecasts: Forecasts, code: int) -> F64:
         ReplayError: where the forecasts do not fit.
     """
     rows, stored = empty_rows(len(window)), window.soc_start_kwh
-    ask, planner, plan = _ask(window, code), Planner(window.home.site), None
+    ask, planner, plan = _ask(window, code), Planner(window.site), None
     for first in range(0, len(window), _CHUNK_SLOTS):
         part = slice(first, min(first + _CHUNK_SLOTS, len(window)))
         known = _known(window, forecasts, part)
@@ -190,14 +190,14 @@ def _known(window: ReplayWindow, forecasts: Forecasts, part: slice) -> Known:
     for values in series:
         if values.shape != shape:
             raise ReplayError(
-                window.home.home.home_id,
+                window.realised.home_id,
                 f"forecasts {forecasts.name!r} gave an array of {values.shape}, want {shape}",
                 "the plan's slots and the 24 h after them, for every slot asked for",
             )
         if not np.isfinite(values).all():
             row = int(np.isfinite(values).all(axis=1).argmin())
             raise ReplayError(
-                window.home.home.home_id,
+                window.realised.home_id,
                 f"forecasts {forecasts.name!r} have a gap at {window.utc(part.start + row)}",
                 "give a finite number for every slot",
             )
@@ -211,7 +211,7 @@ def refuse_start_outside(window: ReplayWindow, policy: str) -> None:
         return
     low, high = float(problem.wanted_min[0]), float(problem.wanted_max[0])
     raise ReplayError(
-        window.home.home.home_id,
+        window.realised.home_id,
         f"policy {policy} cannot start with {window.soc_start_kwh:g} kWh stored, outside the "
         f"battery's window of {low:g} to {high:g} kWh",
         "start inside it, or replay policy plan",
@@ -222,14 +222,14 @@ def _refused(window: ReplayWindow, n: int, stop: Stop, known: Known) -> ReplayEr
     """Return the error of a plan that the storage engine cannot make."""
     ask = _ask(window, 0)
     row = n % _CHUNK_SLOTS
-    problem = make_problem(window.home.site, _horizon(window, ask, known, row, n), stop.stored_kwh)
+    problem = make_problem(window.site, _horizon(window, ask, known, row, n), stop.stored_kwh)
     reason = "it is not convex"
     try:
         refuse_defect(problem, stop.plan_slot, stop.defect)
     except EngineError as err:
         reason = str(err)
     return ReplayError(
-        window.home.home.home_id,
+        window.realised.home_id,
         f"the storage engine cannot plan at {window.utc(n)}: {reason}",
         "replay policy plan, which can",
     )

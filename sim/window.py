@@ -4,8 +4,9 @@
 
 Every policy starts with the same stored energy, meets the same load, PV and prices, breaks limits
 at the same price (Q4 of ``mpc.problem``, made over the whole window) and is credited for what it
-leaves in the battery by one curve, made from the realised 24 h that follow. Arrays are (N,), kWh
-per 15-minute slot at the AC bus and currency per kWh.
+leaves in the battery by one curve, made from the realised 24 h that follow. A window is arrays and
+the site's numbers: it can go to another process, and takes no address or place with it. Arrays are
+(N,), kWh per 15-minute slot at the AC bus and currency per kWh.
 """
 
 from dataclasses import dataclass, fields
@@ -34,7 +35,7 @@ class ReplayWindow:
     """N slots of a home's history, ready for every policy.
 
     Attributes:
-        home: the home, with the horizon of its plans.
+        horizon_slots: T, the slots of a plan.
         realised: what happened in the window and after it.
         problem: the whole window as one planning problem, valued by the common curve.
         rules: of the site, with the window's price of a broken limit.
@@ -43,7 +44,7 @@ class ReplayWindow:
         local_day: (N,) proleptic ordinal of each slot's local date.
     """
 
-    home: HomeModel
+    horizon_slots: int
     realised: Realised
     problem: Problem
     rules: Rules
@@ -66,9 +67,9 @@ class ReplayWindow:
         return self.problem.soc_start_kwh
 
     @property
-    def horizon_slots(self) -> int:
-        """T, the slots of a plan."""
-        return horizon_slots(self.home)
+    def site(self) -> Site:
+        """The physical house."""
+        return self.problem.site
 
     @property
     def slots_ahead(self) -> int:
@@ -113,7 +114,7 @@ def replay_window(
     series = (problem.load, problem.pv, problem.import_price, problem.export_price)
     epochs = to_epoch(realised.start) + SLOT_SECONDS * np.arange(slots, dtype=np.int64)
     return ReplayWindow(
-        home=home,
+        horizon_slots=horizon_slots(home),
         realised=realised,
         problem=problem,
         rules=problem.rules,

@@ -1,14 +1,16 @@
 """All tables of the store, for SQLite and MariaDB alike.
 
-Times are UTC epoch seconds (BIGINT): no driver can lose a zone, no text is compared. Every String
-has a length and every number is a Double, so that the same schema runs on MariaDB; keys there
-compare byte by byte, as on SQLite. NaN is not storable in a column: missing is NULL, or NaN inside
-a blob. Changes of this file need a migration of their own; a test holds the two equal.
+Times are UTC epoch seconds (BIGINT): no driver can lose a zone, no text is compared. Those of
+training episodes alone are naive UTC DATETIMEs on MariaDB, where people read them with other tools
+(``UtcMoment``). Every String has a length and every number is a Double, so that the same schema
+runs on MariaDB; keys there compare byte by byte, as on SQLite. NaN is not storable in a column:
+missing is NULL, or NaN inside a blob. Changes of this file need a migration of their own; a test
+holds the two equal.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +18,7 @@ import sqlalchemy as sa
 from telemetry.errors import TimeError
 from telemetry.slots import from_epoch, to_epoch
 
-SCHEMA_HEAD = "0003"
+SCHEMA_HEAD = "0004"
 
 # MEDIUMBLOB on MariaDB: a plain BLOB there ends at 64 KB.
 BLOB_BYTES = 2**24 - 1
@@ -48,6 +50,36 @@ class UtcSeconds(sa.types.TypeDecorator[datetime]):
     def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
         """Aware UTC datetime."""
         return None if value is None else from_epoch(value)
+
+
+class UtcMoment(UtcSeconds):
+    """Aware datetime outside; UTC epoch seconds on SQLite, a naive UTC DATETIME on MariaDB.
+
+    Naive on purpose: PyMySQL drops offsets without a word, so what is written has none.
+    """
+
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """DATETIME where the dialect is MariaDB's."""
+        return dialect.type_descriptor(sa.DateTime() if _is_mysql(dialect) else sa.BigInteger())
+
+    def process_bind_param(self, value: object, dialect: sa.Dialect) -> Any:  # noqa: ANN401 - by dialect
+        """Epoch seconds, or on MariaDB the same moment as a naive UTC datetime."""
+        seconds = super().process_bind_param(value, dialect)
+        if seconds is None or not _is_mysql(dialect):
+            return seconds
+        return from_epoch(seconds).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:  # noqa: ANN401 - by dialect
+        """Aware UTC datetime."""
+        if isinstance(value, datetime):
+            return value.replace(tzinfo=UTC)
+        return super().process_result_value(value, dialect)
+
+
+def _is_mysql(dialect: sa.Dialect) -> bool:
+    return dialect.name in ("mysql", "mariadb")
 
 
 metadata = sa.MetaData()
@@ -259,5 +291,60 @@ replay_slots = sa.Table(
         ["home_id", "system_id", "replay_id"],
         ["replays.home_id", "replays.system_id", "replays.replay_id"],
     ),
+    **MYSQL_OPTIONS,
+)
+
+# One recorded planner run a row (docs/episodes.md). The same table stands in the mirror, where no
+# home is known: no foreign key. JSON texts are MEDIUMTEXT on MariaDB.
+training_episodes = sa.Table(
+    "training_episodes",
+    metadata,
+    _text("episode_id", 36, key=True),
+    sa.Column("created_at", UtcMoment, nullable=False),
+    _text("system_id", 64),
+    _text("home_id", 64),
+    _text("scenario", 64),
+    sa.Column("episode_start", UtcMoment, nullable=False),
+    _text("local_day", 10),
+    sa.Column("inputs_json", sa.Text(BLOB_BYTES), nullable=False),
+    sa.Column("context_json", sa.Text(BLOB_BYTES), nullable=False),
+    sa.Column("schedule_json", sa.Text(BLOB_BYTES), nullable=False),
+    sa.Column("config_overrides_json", sa.Text(BLOB_BYTES), nullable=False),
+    _text("config_hash", 16),
+    _text("engine", 32),
+    _number("planned_cost"),
+    sa.Column("replay_id", sa.String(16)),
+    _number("soc_start_kwh"),
+    _number("realised_bill", nullable=True),
+    _number("realised_wear", nullable=True),
+    _number("realised_cost", nullable=True),
+    _text("content_hash", 32),
+    sa.Index("ix_training_episodes_read", "home_id", "episode_start", "episode_id"),
+    **MYSQL_OPTIONS,
+)
+
+# What the mirror has not got yet: written with the episode, deleted when the mirror holds it.
+episode_outbox = sa.Table(
+    "episode_outbox",
+    metadata,
+    _text("episode_id", 36, key=True),
+    _text("content_hash", 32),
+    sqlite_with_rowid=False,
+    **MYSQL_OPTIONS,
+)
+
+# Days whose episodes are all written, and the hash of all that went into them: a simulation that
+# is run again passes them by as long as that hash is the same.
+simulated_days = sa.Table(
+    "simulated_days",
+    metadata,
+    _home(),
+    _text("system_id", 64, key=True),
+    _text("scenario", 64, key=True),
+    _text("config_hash", 16, key=True),
+    _text("engine", 32, key=True),
+    _text("local_day", 10, key=True),
+    _text("task_hash", 32),
+    sa.Column("episodes", sa.Integer, nullable=False),
     **MYSQL_OPTIONS,
 )

@@ -129,7 +129,7 @@ class LoopCase(NamedTuple):
 
     def __repr__(self) -> str:
         window = self.window
-        return f"{window.home.site}, from {window.soc_start_kwh} kWh, {window.actual.tolist()}"
+        return f"{window.site}, from {window.soc_start_kwh} kWh, {window.actual.tolist()}"
 
 
 @st.composite

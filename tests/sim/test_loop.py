@@ -56,7 +56,7 @@ def known_horizon(window: ReplayWindow, known: ArrayForecasts, n: int) -> Horizo
             terminal_value=terminal,
         )
 
-    curve = terminal_curve(window.home.site, part(slice(slots, None), slots, None))
+    curve = terminal_curve(window.site, part(slice(slots, None), slots, None))
     return part(slice(0, slots), 0, curve)
 
 
@@ -75,12 +75,12 @@ def window_end(plan: Plan) -> float:
 def slow_loop(window: ReplayWindow, known: ArrayForecasts, code: int) -> F64:
     """Plan every slot anew with the public planner and value functions, in plain Python."""
     rows, stored = empty_rows(len(window)), window.soc_start_kwh
-    planner = Planner(window.home.site, engine="storage")
+    planner = Planner(window.site, engine="storage")
     scratch = Scratch(np.empty(MOST_PIECES), np.empty(MOST_PIECES))
     for n in range(len(window)):
         horizon = known_horizon(window, known, n)
         plan = planner.plan(horizon, stored)
-        values = value_functions(make_problem(window.home.site, horizon, stored))
+        values = value_functions(make_problem(window.site, horizon, stored))
         packed = values.packed
         advice = Advice(
             float(plan.load_kwh[0]),
@@ -144,7 +144,7 @@ def test_what_comes_later_changes_nothing_before(run: Run, code: int) -> None:
         return later
 
     other = replay_window(
-        window.home,
+        make_home(window.site),
         make_realised(110, *(spoilt(column) for column in window.actual.T)),
         soc_start_kwh=window.soc_start_kwh,
         terminal=window.terminal,
@@ -161,7 +161,7 @@ def test_the_price_that_a_slot_is_billed_at_moves_nothing(run: Run, code: int) -
     window, known = random_days(48)
     load, pv, buy, sell = window.actual.T
     other = replay_window(
-        window.home,
+        make_home(window.site),
         make_realised(48, load, pv, 0.5 * buy, 0.5 * sell),
         soc_start_kwh=window.soc_start_kwh,
         terminal=window.terminal,
@@ -201,7 +201,7 @@ def test_highs_plans_a_day_alike_wherever_the_window_begins() -> None:
     window, known = random_days(56, start=START - timedelta(hours=2))
     whole = run_highs(window, known, VALUE)
     day = replay_window(
-        window.home,
+        make_home(window.site),
         make_realised(48, *window.actual[8:].T, start=START),
         soc_start_kwh=float(whole[7, 5]),
         terminal=window.terminal,
@@ -229,7 +229,7 @@ def test_highs_plans_from_a_bound_that_is_missed_by_rounding(
     window, known = random_days(1)
     start = float(np.nextafter(bound, beyond))
     window = replay_window(
-        window.home, window.realised, soc_start_kwh=start, terminal=window.terminal
+        make_home(window.site), window.realised, soc_start_kwh=start, terminal=window.terminal
     )
     run_highs(window, known, VALUE)
     assert asked == [bound]

@@ -42,7 +42,7 @@ def test_buys_in_the_cheap_slot_what_the_dear_one_takes() -> None:
 def test_cost_is_that_of_the_same_plan_by_highs() -> None:
     window, _ = random_days(7 * 96)
     oracle = make_oracle(window)
-    plan = Planner(window.home.site).plan(window.problem.horizon, window.soc_start_kwh)
+    plan = Planner(window.site).plan(window.problem.horizon, window.soc_start_kwh)
     scale = 1e-7 * window.problem.money_scale
     assert oracle.least_cost == pytest.approx(plan.objective, abs=scale)
     start_worth = window.terminal.value(window.soc_start_kwh)
@@ -89,7 +89,7 @@ def test_value_dispatch_on_duals_of_highs_costs_the_same(
 ) -> None:
     """A new plan of the rest of the window at every slot: point duals and the plan's own move."""
     window = case[0]
-    planner, real = Planner(window.home.site), window.realised
+    planner, real = Planner(window.site), window.realised
     rows, stored = empty_rows(len(window)), window.soc_start_kwh
     for n in range(len(window)):
         rest = Horizon(

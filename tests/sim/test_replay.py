@@ -53,7 +53,7 @@ def test_policies_without_plan_are_the_baselines(
 ) -> None:
     window, _ = random_days(2 * 96)
     result = replay(window, policy)
-    want = walk(window.home.site, window.problem.horizon, window.soc_start_kwh, window.terminal)
+    want = walk(window.site, window.problem.horizon, window.soc_start_kwh, window.terminal)
     np.testing.assert_allclose(result.soc_kwh, want.soc_kwh, rtol=0.0, atol=1e-12)
     np.testing.assert_allclose(result.curtail_kwh, want.curtail_kwh, rtol=0.0, atol=1e-12)
     assert result.bill.sum() == pytest.approx(want.bill, rel=1e-12)
@@ -63,7 +63,7 @@ def test_policies_without_plan_are_the_baselines(
 
 def assert_balanced(result: Replay, window: ReplayWindow) -> None:
     """Every kWh and every coin of every slot is accounted for."""
-    battery, moved = window.home.site.battery, result.charge_kwh - result.discharge_kwh
+    battery, moved = window.site.battery, result.charge_kwh - result.discharge_kwh
     net = result.load_kwh - result.pv_kwh + result.curtail_kwh + moved
     np.testing.assert_allclose(result.import_kwh - result.export_kwh, net, atol=1e-9)
     before = np.concatenate([[result.soc_start_kwh], result.soc_kwh[:-1]])
