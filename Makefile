@@ -54,8 +54,9 @@ unit: $(VENV)/.all
 bench: $(VENV)/.all
 	$(BIN)/python -m benchmarks.report
 
-results: $(VENV)/.run
+results: $(VENV)/.all
 	$(BIN)/python -m runners.results
+	$(BIN)/python -m benchmarks.results_episodes
 
 # Pins every version, for every Python we support. Needs uv: pip install uv
 lock:

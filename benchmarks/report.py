@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.report_episodes import episode_lines
 from benchmarks.report_line import Line
 from benchmarks.report_replay import replay_lines
 from runners.results_page import machine
@@ -24,6 +25,9 @@ demo year. In arrays: every day's forecasts were made before the clock started (
 loops whose forecasts come from the store, and first uses, are single runs, no medians.
 
 """
+_EPISODES = """Whole commands on the demo home, whose days are judged on the spot; single runs.
+
+"""
 
 
 def main() -> int:
@@ -33,7 +37,9 @@ def main() -> int:
         lines = _planner_lines(medians) + _process_lines(Path(folder))
         lines += _telemetry_lines(medians)
         replayed = replay_lines(medians, Path(folder))
+        episodes = episode_lines(Path(folder))
     table = f"{_HEAD}{_text(lines)}\n## Replay\n\n{_REPLAY}{_HEAD}{_text(replayed)}"
+    table += f"\n## Episodes\n\n{_EPISODES}{_HEAD}{_text(episodes)}"
     stamp = f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, highspy {_version('highspy')}."
     sys.stdout.write(f"{stamp}\n\n{table}")
     PAGE.write_text(_page(stamp, table), encoding="utf-8")

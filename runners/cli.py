@@ -5,7 +5,7 @@
     2    options that cannot be used
     65   data that cannot be used  66   no such input file    73   an output cannot be written
     69   a service does not answer  76   it answers what nobody can use
-    75   try again later           77   it refuses the token
+    75   try again later           77   it refuses the token or the login
     78   the configuration
 
 Expected errors are one red line each on stderr. Commands import what they need when they run, so
@@ -19,6 +19,8 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
+from runners.cli_episodes import episodes_app
+from runners.cli_mirror import mirror
 from runners.cli_options import (
     AtOption,
     ConfigOption,
@@ -38,6 +40,7 @@ from runners.cli_options import (
     one_soc,
 )
 from runners.cli_services import prices_app, weather_app
+from runners.cli_simulate import simulate
 from runners.replay_names import DEFAULT_POLICIES, DispatchName, PolicyName
 
 __all__ = ["app", "main", "run_job"]
@@ -54,6 +57,9 @@ _ORDER = (
     "repair",
     "plan",
     "replay",
+    "simulate",
+    "mirror",
+    "episodes",
     "demo",
 )
 
@@ -339,6 +345,14 @@ def replay(
         plot=not no_plot,
         keep=not no_store,
     )
+
+
+app.command()(mirror)
+
+app.add_typer(episodes_app, name="episodes")
+
+
+app.command()(simulate)
 
 
 @app.command()

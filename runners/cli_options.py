@@ -164,6 +164,7 @@ def _expected() -> Iterator[tuple[type[Exception], int]]:
         ("telemetry.errors", "PeerReplyError", EX_PROTOCOL),
         ("telemetry.errors", "ClockError", EX_TEMPFAIL),
         ("telemetry.errors", "SensorError", EX_CONFIG),
+        ("telemetry.errors", "MirrorError", EX_CONFIG),
         ("telemetry.errors", "TelemetryError", EX_DATAERR),
         ("forecast.errors", "ForecastError", EX_DATAERR),
         ("sim.errors", "SimError", EX_DATAERR),

@@ -22,6 +22,7 @@ from pydantic import Field, PrivateAttr, ValidationError
 from runners import config_load as check
 from runners import config_parts, config_problems
 from runners.config_base import Strict
+from runners.config_mirror import MirrorConfig
 from runners.config_models import (
     CurrencyCode,
     HomeConfig,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from telemetry import Home
     from telemetry.errors import HomeError, SensorError
     from telemetry.limits import Limits
+    from telemetry.mirror_server import MirrorServer
     from telemetry.sensors import Sensors
 
 __all__ = ["Config", "HomeConfig", "load_config"]
@@ -54,6 +56,7 @@ class Config(Strict):
     exchange_rates: dict[CurrencyCode, Annotated[float, Field(gt=0.0)]] = Field(
         default={}, description="units of `currency` per unit of the other one, e.g. {EUR: 11.0}"
     )
+    mirror: MirrorConfig | None = None
     homes: dict[HomeId, HomeConfig] = Field(
         min_length=1, description="at least one home under `homes:`"
     )
@@ -72,6 +75,32 @@ class Config(Strict):
         """
         url = self.store.url.get_secret_value()
         return url if "://" in url else str(self._path.parent / Path(url).expanduser())
+
+    def mirror_server(self) -> MirrorServer:
+        """Return the MariaDB of the mirror; ``tls_ca`` from the configuration's folder.
+
+        Raises:
+            ConfigError: there is none, or the password would go over the network in the open.
+        """
+        from telemetry.errors import MirrorError  # noqa: PLC0415
+        from telemetry.mirror_server import MirrorServer  # noqa: PLC0415
+
+        given = self.mirror
+        if given is None:
+            message = "is missing; add `mirror:` with host, user and `password: !secret ...`"
+            raise ConfigError(str(self._path), [Problem("mirror", "", message)])
+        fields = given.model_dump(include={"host", "port", "socket", "database", "allow_plaintext"})
+        ca = given.tls_ca
+        try:
+            return MirrorServer(
+                user=given.user.get_secret_value(),
+                password=given.password.get_secret_value(),
+                tls_ca=None if ca is None else self._path.parent / Path(ca).expanduser(),
+                **fields,
+            )
+        except MirrorError as err:
+            problem = Problem(f"mirror.{err.name}", shown(err.got), f"want {err.want}")
+            raise ConfigError(str(self._path), [problem]) from err
 
     def pick_home(self, home_id: str | None = None) -> str:
         """Return the home asked for, or the only one there is.

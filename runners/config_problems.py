@@ -14,6 +14,7 @@ __all__ = ["did_you_mean", "validation_problems"]
 
 _STORE_URL = ("store", "url")
 _TOKEN = ("home_assistant", "token")
+_MIRROR_LOGIN = (("mirror", "user"), ("mirror", "password"))
 _SENSORS = "input_sensors"
 
 
@@ -55,7 +56,10 @@ def _problem(found: dict[str, Any], model: type[BaseModel], raw: dict[str, Any])
     if isinstance(given, SecretStr) and not (
         _is_secret(found["loc"]) and found["type"] == "refused"
     ):
-        message = "a secret is allowed in store.url and token alone; write the value itself"
+        message = (
+            "a secret is allowed in store.url, token and the mirror's user and password alone; "
+            "write the value itself"
+        )
         return Problem(key, "(secret)", message)
     kind = found["type"]
     if kind == "extra_forbidden":
@@ -71,7 +75,7 @@ def _problem(found: dict[str, Any], model: type[BaseModel], raw: dict[str, Any])
 
 def _is_secret(loc: tuple[int | str, ...]) -> bool:
     """Return whether a key holds a secret, however it was written."""
-    return loc == _STORE_URL or loc[-2:] == _TOKEN
+    return loc == _STORE_URL or loc[-2:] == _TOKEN or loc in _MIRROR_LOGIN
 
 
 def _message(found: dict[str, Any], given: object, help_text: str) -> str:

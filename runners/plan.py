@@ -2,9 +2,10 @@
 
     config, store ──> what was known ──> Planner ──> table, schedule.json, plan.png
 
-Without ``--at`` the plan is a live one: it is saved in the store with its forecasts. With ``--at``
-it is a look back that writes nothing to the store, is never fit for control, and by default goes to
-a folder of its own. The same facts give the same files, to the byte, apart from ``generated_at``.
+Without ``--at`` the plan is a live one: it is saved in the store with its forecasts, and recorded
+as a training episode. With ``--at`` it is a look back that writes nothing to the store, is never
+fit for control, and by default goes to a folder of its own. The same facts give the same files, to
+the byte, apart from ``generated_at``.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from mpc import PLAN_SCHEMA, Plan, Planner, TerminalCurve
 from runners.config import Config, load_config
 from runners.errors import EX_DATAERR, ConfigError, Problem
 from runners.output import console, plan_table, summary_table, write_json
+from runners.record_episode import LIVE, record_training_episode
 from runners.schedule import Made, schedule_dict, write_schedule
 from sim.baselines import cost_of_plan, no_battery, self_use
 from sim.pairing import PricePairing
@@ -32,7 +34,6 @@ OUT = Path("out")
 """Where live plans go; look backs go to folders in it."""
 
 _BASELINE = "baseline"
-_LIVE = "live"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ def run_plan(
         run = make_plan(model, known_inputs(store, model, moment), state)
         if at is None:
             store.put_home(model.home)
-            _save(store, home, run)
+            _save(store, model, run)
     place = _out_dir(made) if out_dir is None else out_dir
     report_plan(config, home, run, made, place, json_path=json_path, plot=plot, explain=explain)
     return run
@@ -199,9 +200,9 @@ def _start_state(
     )
 
 
-def _save(store: Store, home_id: str, run: PlanRun) -> None:
-    """Keep a live plan and the forecasts it was made from."""
-    plan, issued = run.plan, run.inputs.as_of
+def _save(store: Store, model: HomeModel, run: PlanRun) -> None:
+    """Keep a live plan, the forecasts it was made from, and its training episode."""
+    home_id, plan, issued = model.home.home_id, run.plan, run.inputs.as_of
     with store.transaction():
         for target, values in (("load_kwh", plan.load_kwh), ("pv_kwh", plan.pv_kwh)):
             store.put_forecast(
@@ -213,7 +214,7 @@ def _save(store: Store, home_id: str, run: PlanRun) -> None:
                 values=values,
             )
         stored = StoredPlan(
-            scenario=_LIVE,
+            scenario=LIVE,
             issued_at=issued,
             start=plan.start,
             end=run.inputs.horizon.end,
@@ -224,6 +225,9 @@ def _save(store: Store, home_id: str, run: PlanRun) -> None:
             plan_json=plan.to_json(),
         )
         store.put_plan(home_id, stored)
+        record_training_episode(
+            store, model, inputs=run.inputs, plan=plan, soc_source=run.state.source
+        )
 
 
 def report_plan(

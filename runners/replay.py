@@ -9,21 +9,18 @@ by one curve. The ledger is that of the first policy that plans. Money in the ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Timer
 from time import perf_counter
 from typing import TYPE_CHECKING
-
-import typer
 
 from runners.config import load_config
 from runners.dates import refuse_reversed, utc_now
 from runners.output import console, write_json
+from runners.patience import patience
 from runners.plan import home_model
 from runners.replay_inputs import ReplayInputs, read_inputs, start_energy
 from runners.replay_names import DEFAULT_POLICIES, PLANNING, DispatchName, PolicyName
@@ -49,9 +46,6 @@ _ENGINES = {
     PolicyName.ORACLE: "storage",
 }
 _NO_ENGINE = "none"
-_COMPILING = "compiling the kernels, once: about half a minute"
-_LOADED_SECONDS = 3.0
-"""Kernels that an earlier run compiled are loaded in less."""
 _Asked = tuple[PolicyName, DispatchName | None]
 
 
@@ -138,7 +132,7 @@ def _compare(
     """Run everything that was asked for, the two ends of the scale, and the ledger."""
     window = inputs.window
     begin = perf_counter()
-    with _patience(out):
+    with patience(out):
         _warm_up(inputs, asked)
     ready_seconds = perf_counter() - begin
     with out.status("making the oracle"):
@@ -161,25 +155,6 @@ def _compare(
         oracle_cost=oracle.cost,
         ready_seconds=ready_seconds,
     )
-
-
-@contextmanager
-def _patience(out: Console) -> Iterator[None]:
-    """Say what takes so long where kernels are not loaded at once, also to a log or a pipe."""
-    with out.status("loading the kernels") as status:
-
-        def tell() -> None:
-            status.update(_COMPILING)
-            if not out.is_terminal:
-                typer.echo(_COMPILING, err=True)
-
-        timer = Timer(_LOADED_SECONDS, tell)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
 
 
 def _warm_up(inputs: ReplayInputs, asked: Iterable[_Asked]) -> None:

@@ -25,7 +25,15 @@ from telemetry.arrays import F64
 from telemetry.replay_table import SERIES, ReplayDay, StoredReplay
 from telemetry.slots import SLOT_SECONDS, from_epoch, to_epoch
 
-__all__ = ["REPLAY_SCHEMA", "Kept", "forecast_hash", "stored", "window_hash"]
+__all__ = [
+    "REPLAY_SCHEMA",
+    "Kept",
+    "config_hash",
+    "forecast_hash",
+    "settings_text",
+    "stored",
+    "window_hash",
+]
 
 REPLAY_SCHEMA = "darkstar.replay/1"
 _DONE = SERIES[:-2]
@@ -79,7 +87,7 @@ def stored(
     kept: Kept, model: HomeModel, *, currency: str, made_at: datetime
 ) -> tuple[StoredReplay, tuple[ReplayDay, ...]]:
     """Return the rows of a replay."""
-    result, settings = kept.result, _settings(model)
+    result, settings = kept.result, settings_text(model)
     start = result.start.astimezone(UTC)
     head = StoredReplay(
         replay_id=_replay_id(kept, settings),
@@ -152,7 +160,12 @@ def _replay_id(kept: Kept, settings: str) -> str:
     return hashlib.sha256(json_text(facts).encode()).hexdigest()[:16]
 
 
-def _settings(model: HomeModel) -> str:
+def config_hash(model: HomeModel) -> str:
+    """Return 16 hexadecimal digits that name site, tariff and options."""
+    return hashlib.blake2b(settings_text(model).encode(), digest_size=8).hexdigest()
+
+
+def settings_text(model: HomeModel) -> str:
     """Return site, tariff and options as JSON; a limit that is none is null."""
     return json_text(
         {

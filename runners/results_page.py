@@ -5,9 +5,9 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["DEMO", "HEADLINE", "REAL", "kept", "machine", "make_page", "marked", "stamp"]
+__all__ = ["DEMO", "EPISODES", "HEADLINE", "REAL", "kept", "machine", "make_page", "marked", "stamp"]
 
-HEADLINE, DEMO, REAL = "headline", "demo", "real"
+HEADLINE, DEMO, REAL, EPISODES = "headline", "demo", "real", "episodes"
 
 _HOW = """# Results
 
@@ -66,14 +66,21 @@ days. Hourly and half-hourly data are held flat over the quarters. `au_sydney_am
 has no PV.
 
 """
+_WHICH_EPISODES = """## Episodes
+
+Planner runs of the SE4 home with battery B, recorded as training episodes (docs/episodes.md) by
+`darkstar simulate` and copied to a private MariaDB by `darkstar mirror`; whole processes, timed.
+
+"""
 _MISSING = "Not made yet: run `make results` where `DARKSTAR_DATA` has the data.\n"
 
 
-def make_page(headline: str, demo: str, real: str) -> str:
+def make_page(headline: str, demo: str, real: str, episodes: str) -> str:
     """Return the whole page."""
     return (
         f"{_HOW}{marked(HEADLINE, headline)}{_REPLAYED}{_WHICH_DEMO}{marked(DEMO, demo)}\n"
-        f"{_WHICH_REAL}{marked(REAL, real or _MISSING)}"
+        f"{_WHICH_REAL}{marked(REAL, real or _MISSING)}\n"
+        f"{_WHICH_EPISODES}{marked(EPISODES, episodes or _MISSING)}"
     )
 
 

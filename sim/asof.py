@@ -22,6 +22,7 @@ from forecast.baseline import MAX_LOOKBACK_DAYS, PV_BRIDGE_QUARTERS, refuse_gap
 from forecast.errors import MissingHistoryError
 from sim.asof_prices import KnownPrices, too_early
 from sim.errors import ReplayError
+from sim.facts import Facts
 from sim.history import Realised
 from sim.planning import AFTER, HISTORY, HomeModel, has_pv, zone_of
 from telemetry.arrays import F64, I64
@@ -33,7 +34,6 @@ from telemetry.slots import (
     slot_range,
     to_epoch,
 )
-from telemetry.store import Store
 
 __all__ = [
     "BaselineForecasts",
@@ -86,7 +86,7 @@ class BaselineForecasts:
 
     name = "baseline"
 
-    def __init__(self, store: Store, model: HomeModel, start: datetime, end: datetime) -> None:
+    def __init__(self, store: Facts, model: HomeModel, start: datetime, end: datetime) -> None:
         """Read what was ever known in the window.
 
         Args:
@@ -112,6 +112,7 @@ class BaselineForecasts:
         ahead = (timedelta(hours=model.horizon_hours) + AFTER) // timedelta(minutes=SLOT_MINUTES)
         last = end + timedelta(minutes=SLOT_MINUTES * (ahead - 1))
         self._targets = slot_range(start, last)
+        self._horizon_slots = ahead - AFTER // timedelta(minutes=SLOT_MINUTES)
         quarters = local_calendar(self._targets, self._zone).minute // SLOT_MINUTES
         self._quarters = sliding_window_view(quarters, ahead)
         self._prices = KnownPrices(store, model, start, end, ahead)
@@ -146,6 +147,13 @@ class BaselineForecasts:
         imports, exports = self._prices.known(first, count)
         return KnownForecasts(load_kwh=load, pv_kwh=pv, import_price=imports, export_price=exports)
 
+    def prices_until(self, first: int, count: int) -> I64:
+        """Return the end of the unbroken published prices at each slot, (count,) epoch seconds.
+
+        It is the slot's own start where none were published, at most the horizon's end.
+        """
+        return self._prices.published_until(first, count, self._horizon_slots)
+
     def _spread(self, mean: AsOfMean, first: int, count: int) -> F64:
         """Return the (count, A) forecasts: every slot has that of its wall clock."""
         profiles = mean.profiles(self._issues[first : first + count])
@@ -174,7 +182,7 @@ class BaselineForecasts:
 
 
 def _means(
-    store: Store, model: HomeModel, start: datetime, end: datetime
+    store: Facts, model: HomeModel, start: datetime, end: datetime
 ) -> tuple[AsOfMean, AsOfMean]:
     """Return the forecasts of load and PV at any slot of [start, end)."""
     channels = ("load_kwh", "pv_kwh")
@@ -202,7 +210,7 @@ def _means(
     return load, pv
 
 
-def _first_with_pv(store: Store, model: HomeModel, issues: I64) -> int:
+def _first_with_pv(store: Facts, model: HomeModel, issues: I64) -> int:
     """Return the first issue at which the home was known to have PV; their number if none."""
     low, high = 0, int(issues.size)
     if has_pv(store, model, from_epoch(int(issues[0]))):

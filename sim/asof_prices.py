@@ -20,6 +20,7 @@ from forecast.baseline import fill_unpublished_prices
 from forecast.errors import ForecastError, MissingHistoryError
 from mpc import Tariff
 from mpc.jit import compiled
+from sim.facts import Facts
 from sim.planning import (
     PRICE_HISTORY,
     HomeModel,
@@ -30,7 +31,6 @@ from sim.planning import (
 )
 from telemetry.arrays import F64, I64
 from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS, from_epoch, slot_range, to_epoch
-from telemetry.store import Store
 
 __all__ = ["KnownPrices", "settled_as_of", "too_early"]
 
@@ -62,7 +62,7 @@ class KnownPrices:
     """Import and export prices as known at every slot of a window."""
 
     def __init__(
-        self, store: Store, model: HomeModel, start: datetime, end: datetime, ahead: int
+        self, store: Facts, model: HomeModel, start: datetime, end: datetime, ahead: int
     ) -> None:
         """Read every epoch of the window.
 
@@ -105,6 +105,25 @@ class KnownPrices:
             later = np.arange(first, first + count)[:, None] + np.arange(self._ahead)
             prices[side] = (prices[side] + self._fees[side][later]) * self._factors[side][later]
         return prices[0], prices[1]
+
+    def published_until(self, first: int, count: int, most: int) -> I64:
+        """Return where the prices published at each slot first break off, epoch seconds.
+
+        Args:
+            first: the first slot.
+            count: how many slots.
+            most: how many slots ahead to look.
+        """
+        ends = np.empty(count, dtype=np.int64)
+        for epoch in self._epochs:
+            low, high = max(first, epoch.first), min(first + count, epoch.stop)
+            if low < high:
+                issues = np.arange(low, high, dtype=np.int64)
+                gaps = np.flatnonzero(np.isnan(epoch.published)) + epoch.begin
+                gaps = np.append(gaps, epoch.begin + epoch.published.size)
+                until = np.minimum(gaps[np.searchsorted(gaps, issues)], issues + most)
+                ends[low - first : high - first] = until
+        return self._start + SLOT_SECONDS * ends
 
     def _settle(self, epoch: _Epoch, side: int, first: int, out: F64) -> None:
         """Write the settled spot of some issues of an epoch, side 0 import, 1 export."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from sim.errors import KnownInputsError, ReplayError
+from sim.facts import Facts
 from sim.planning import (
     HomeModel,
     has_pv,
@@ -35,7 +36,6 @@ from telemetry.slots import (
     slot_range,
     to_epoch,
 )
-from telemetry.store import Store
 
 __all__ = ["Gap", "Realised", "Stretch", "gap_free_stretches", "realised", "skipped_gaps"]
 
@@ -106,7 +106,7 @@ class Gap:
 
 
 def realised(
-    store: Store,
+    store: Facts,
     model: HomeModel,
     start: datetime,
     end: datetime,
@@ -174,7 +174,7 @@ class _Facts:
 
 
 def _facts(
-    store: Store, model: HomeModel, start: datetime, end: datetime, bridge_hours: float
+    store: Facts, model: HomeModel, start: datetime, end: datetime, bridge_hours: float
 ) -> _Facts:
     """Read everything that is known of [start, end) today."""
     zone_of(model)
@@ -230,7 +230,7 @@ def _refuse_gaps(model: HomeModel, facts: _Facts) -> None:
     )
 
 
-def _settled(store: Store, model: HomeModel, facts: _Facts) -> tuple[F64, F64]:
+def _settled(store: Facts, model: HomeModel, facts: _Facts) -> tuple[F64, F64]:
     """Return (import_price, export_price), (M,), of whole settlement periods as far as stored."""
     start, end = (from_epoch(int(facts.slots[0])), from_epoch(int(facts.slots[-1])) + _SLOT)
     around = slot_range(settlement_start(model.tariff, start), end + _settlement(model))
@@ -259,7 +259,7 @@ def _runs(there: Bool) -> list[tuple[int, int]]:
 
 
 def gap_free_stretches(
-    store: Store,
+    store: Facts,
     model: HomeModel,
     *,
     least_days: int = 10,
@@ -302,7 +302,7 @@ def gap_free_stretches(
 
 
 def skipped_gaps(
-    store: Store,
+    store: Facts,
     model: HomeModel,
     *,
     without_excluded: bool = False,
@@ -345,7 +345,7 @@ class _Survey:
     since: datetime
 
 
-def _survey(store: Store, model: HomeModel, bridge_hours: float) -> _Survey:
+def _survey(store: Facts, model: HomeModel, bridge_hours: float) -> _Survey:
     """Read all that is known of a home."""
     home_id, zone = model.home.home_id, zone_of(model)
     names = ("load_kwh", "pv_kwh") if has_pv(store, model, None) else ("load_kwh",)
@@ -369,7 +369,7 @@ def _survey(store: Store, model: HomeModel, bridge_hours: float) -> _Survey:
     )
 
 
-def _excluded(store: Store, model: HomeModel, slots: I64) -> Bool:
+def _excluded(store: Facts, model: HomeModel, slots: I64) -> Bool:
     """Return (M,) whether each slot lies in a day with the verdict ``exclude``."""
     day = local_calendar(slots, zone_of(model)).day
     first, last = date.fromordinal(int(day[0])), date.fromordinal(int(day[-1]))
@@ -379,7 +379,7 @@ def _excluded(store: Store, model: HomeModel, slots: I64) -> Bool:
 
 
 def _stretch(
-    store: Store, model: HomeModel, days: tuple[date, date], earliest: datetime, least_days: int
+    store: Facts, model: HomeModel, days: tuple[date, date], earliest: datetime, least_days: int
 ) -> Stretch | None:
     """Return the part of a run of whole days from which on plans can be made, if long enough."""
     zone = zone_of(model)
@@ -392,7 +392,7 @@ def _stretch(
     return None
 
 
-def _can_plan(store: Store, model: HomeModel, at: datetime) -> bool:
+def _can_plan(store: Facts, model: HomeModel, at: datetime) -> bool:
     """Return whether enough was known at a moment to plan."""
     try:
         known_inputs(store, model, at)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from forecast.baseline import fill_unpublished_prices, load_baseline, pv_baseline
 from mpc import Horizon, Site, Tariff, terminal_curve
 from sim.errors import KnownInputsError
+from sim.facts import Facts
 from sim.pairing import PricePairing
 from telemetry.arrays import F64, I64
 from telemetry.home import Home
@@ -29,7 +30,6 @@ from telemetry.slots import (
     slot_range,
     to_epoch,
 )
-from telemetry.store import Store
 
 __all__ = [
     "AFTER",
@@ -38,6 +38,7 @@ __all__ = [
     "HomeModel",
     "KnownInputs",
     "StoredSpot",
+    "exchange_rate",
     "has_pv",
     "known_inputs",
     "known_spot",
@@ -108,7 +109,7 @@ class KnownInputs:
     observed_until: datetime
 
 
-def known_inputs(store: Store, model: HomeModel, at: datetime) -> KnownInputs:
+def known_inputs(store: Facts, model: HomeModel, at: datetime) -> KnownInputs:
     """Return the horizon that could be planned at ``at``, forecasts by the baseline.
 
     Args:
@@ -168,7 +169,7 @@ def zone_of(model: HomeModel) -> str:
 
 
 def _net_load(
-    store: Store, model: HomeModel, at: datetime, start: datetime, end: datetime
+    store: Facts, model: HomeModel, at: datetime, start: datetime, end: datetime
 ) -> tuple[F64, F64, datetime]:
     """Return (load, PV, observed until): baseline forecasts, kWh per slot ``start`` to ``end``.
 
@@ -188,7 +189,7 @@ def _net_load(
     return load, pv, _observed_until(both, first)
 
 
-def has_pv(store: Store, model: HomeModel, at: datetime | None) -> bool:
+def has_pv(store: Facts, model: HomeModel, at: datetime | None) -> bool:
     """Return whether the home has panels, or any PV of it was recorded by ``at`` (None: ever)."""
     home = model.home
     return bool(home.planes) or store.coverage(home.home_id, "pv_kwh", as_of=at) is not None
@@ -202,7 +203,7 @@ def _observed_until(values: F64, first: datetime) -> datetime:
 
 
 def known_spot(
-    store: Store, model: HomeModel, at: datetime, start: datetime, end: datetime
+    store: Facts, model: HomeModel, at: datetime, start: datetime, end: datetime
 ) -> tuple[tuple[datetime, F64], NDArray[np.bool_], bool]:
     """Return ((first slot, spot), published from ``start`` on, any issue time assumed).
 
@@ -276,7 +277,7 @@ class StoredSpot:
     newest_issue: int
 
 
-def read_spot(store: Store, model: HomeModel, slots: I64, at: datetime | None) -> StoredSpot:
+def read_spot(store: Facts, model: HomeModel, slots: I64, at: datetime | None) -> StoredSpot:
     """Return the prices of ``slots`` that were published by ``at`` (None: by today).
 
     Where prices are stored in several currencies, the preferred one counts slot by slot and the
@@ -298,7 +299,7 @@ def read_spot(store: Store, model: HomeModel, slots: I64, at: datetime | None) -
         newest = max(newest, int(series.issued_at.max()))
         take = np.isnan(values) & ~np.isnan(series.values[places])
         if take.any():
-            values[take] = series.values[places][take] * _rate(model, currency)
+            values[take] = series.values[places][take] * exchange_rate(model, currency)
             assumed[take] = series.assumed[places][take]
     return StoredSpot(values=values, assumed=bool(assumed.any()), newest_issue=newest)
 
@@ -309,8 +310,12 @@ def _by_preference(model: HomeModel, stored: tuple[str, ...]) -> list[str]:
     return sorted(stored, key=lambda name: (name != first[0], name != first[1], name))
 
 
-def _rate(model: HomeModel, currency: str) -> float:
-    """Return units of the home's currency per unit of another."""
+def exchange_rate(model: HomeModel, currency: str) -> float:
+    """Return units of the home's currency per unit of another.
+
+    Raises:
+        KnownInputsError: it is not configured.
+    """
     if currency == model.home.currency:
         return 1.0
     if currency not in model.exchange_rates:

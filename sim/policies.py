@@ -4,6 +4,7 @@ A run returns (N, 10): the columns of ``sim.slots.COLUMNS``, then what one kWh m
 to be worth at the slot's end (mean of both sides, NaN for a policy without values).
 """
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import numpy as np
@@ -13,27 +14,32 @@ from mpc.arrays import F64
 from mpc.curves import Curve, slopes_at
 from mpc.errors import EngineError
 from mpc.jit import compiled
-from mpc.pieces import MOST_PIECES
+from mpc.pieces import MOST_PIECES, Pieces, slot_pieces
 from mpc.problem import make_problem
-from mpc.program import CHARGE, DISCHARGE, FLOWS, SOC, snapped
+from mpc.program import CHARGE, DISCHARGE, FLOWS, snapped
+from mpc.program import SOC as PLAN_SOC
 from mpc.rules import Rules, Slot, limits_at, slot_at
 from mpc.storage import refuse_defect
 from mpc.terminal import follow_on_pieces
 from sim.asof import Forecasts, refuse_other_start
 from sim.dispatch import WINDOWS, Advice, Scratch, Value, dispatch_wish, window_of
-from sim.errors import ReplayError
+from sim.errors import RefusedError, ReplayError
 from sim.loop import Ask, Known, Stop, end_of_window, make_room, run_loop
-from sim.slots import COLUMNS, run_policy, run_slot
+from sim.slots import COLUMNS, SOC, run_policy, run_slot
 from sim.window import ReplayWindow
 from telemetry.slots import SLOT_MINUTES
 
 __all__ = [
     "carry_out",
     "empty_rows",
+    "highs_plans",
+    "last_curve",
+    "refuse_first_slots",
     "refuse_start_outside",
     "run_highs",
     "run_storage",
     "run_without_plan",
+    "storage_plans",
 ]
 
 _CHUNK_SLOTS = 96
@@ -87,8 +93,20 @@ def run_highs(window: ReplayWindow, forecasts: Forecasts, code: int) -> F64:
     Raises:
         ReplayError: where the forecasts do not fit.
     """
-    rows, stored = empty_rows(len(window)), window.soc_start_kwh
+    rows = empty_rows(len(window))
+    for _ in highs_plans(window, forecasts, code, rows):
+        pass
+    return rows
+
+
+def highs_plans(window: ReplayWindow, forecasts: Forecasts, code: int, rows: F64) -> Iterator[Plan]:
+    """Yield the plan of every slot of ``run_highs``, its row of (N, 10) ``rows`` written.
+
+    Raises:
+        ReplayError: as there.
+    """
     ask, planner, plan = _ask(window, code), Planner(window.site), None
+    stored = window.soc_start_kwh
     for first in range(0, len(window), _CHUNK_SLOTS):
         part = slice(first, min(first + _CHUNK_SLOTS, len(window)))
         known = _known(window, forecasts, part)
@@ -98,7 +116,59 @@ def run_highs(window: ReplayWindow, forecasts: Forecasts, code: int) -> F64:
             horizon = _horizon(window, ask, known, n - first, n)
             plan = planner.plan(horizon, snapped(stored, limits_at(window.limits, n)), plan)
             stored = carry_out(window, plan, code, stored, rows, n)
-    return rows
+            yield plan
+
+
+def storage_plans(window: ReplayWindow, forecasts: Forecasts, rows: F64) -> Iterator[Plan]:
+    """Yield the storage engine's plan at every slot of ``run_storage``, from the state there.
+
+    The loop itself needs no more of a plan than the value at its first slot's end.
+
+    Args:
+        window: the stretch of history.
+        forecasts: what was known at each slot.
+        rows: (N, 10) of ``run_storage``.
+
+    Raises:
+        ReplayError: where the forecasts do not fit.
+        EngineError: for a plan whose first slot is not convex; see ``refuse_first_slots``.
+    """
+    ask, planner = _ask(window, 0), Planner(window.site, engine="storage")
+    for first in range(0, len(window), _CHUNK_SLOTS):
+        part = slice(first, min(first + _CHUNK_SLOTS, len(window)))
+        known = _known(window, forecasts, part)
+        for n in range(part.start, part.stop):
+            stored = float(rows[n - 1, SOC]) if n > 0 else window.soc_start_kwh
+            horizon = _horizon(window, ask, known, n - first, n)
+            yield planner.plan(horizon, snapped(stored, limits_at(window.limits, n)))
+
+
+def refuse_first_slots(window: ReplayWindow, forecasts: Forecasts) -> None:
+    """Refuse a window where some plan's first slot, as known at its start, is not convex.
+
+    ``run_storage`` does not look at it: what happens there is the dispatch's matter.
+
+    Raises:
+        RefusedError: the first such slot is named.
+        ReplayError: where the forecasts do not fit.
+    """
+    pieces, scratch = compiled(slot_pieces), (np.empty(MOST_PIECES), np.empty(MOST_PIECES))
+    for first in range(0, len(window), _CHUNK_SLOTS):
+        part = slice(first, min(first + _CHUNK_SLOTS, len(window)))
+        known = _known(window, forecasts, part)
+        for n in range(part.start, part.stop):
+            slot = Slot(*(float(values[n - first, 0]) for values in known))
+            found = Pieces(*pieces(slot, limits_at(window.limits, n), window.rules, *scratch))
+            if found.defect != 0:
+                stop = Stop(float(window.limits[n, 0]), n, 0, found.defect)
+                raise _refused(window, n, stop, known)
+
+
+def last_curve(window: ReplayWindow, forecasts: Forecasts) -> TerminalCurve:
+    """Return what the last plan of a window takes the energy left at its end to be worth."""
+    last = len(window) - 1
+    known = _known(window, forecasts, slice(last, last + 1))
+    return _end_curve(window, _ask(window, 0), known, 0, last)
 
 
 def carry_out(
@@ -146,7 +216,7 @@ def _advice(plan: Plan, code: int) -> Advice:
     if code == WINDOWS and kind != 0:
         flows = np.zeros((len(plan), FLOWS))
         flows[:, CHARGE], flows[:, DISCHARGE] = plan.charge_kwh, plan.discharge_kwh
-        flows[:, SOC] = plan.soc_kwh
+        flows[:, PLAN_SOC] = plan.soc_kwh
         series = np.stack([plan.load_kwh, plan.pv_kwh], axis=1)
         target = end_of_window(kind, series, flows, target)
     return Advice(load, pv, planned, target)
@@ -155,11 +225,6 @@ def _advice(plan: Plan, code: int) -> Advice:
 def _horizon(window: ReplayWindow, ask: Ask, known: Known, row: int, n: int) -> Horizon:
     """Return what can be planned at slot ``n``, valued by the 24 h known after it."""
     slots = ask.horizon_slots
-    after = np.stack([values[row, slots:] for values in known], axis=1)
-    limits = window.limits[n + slots : n + slots + len(after)]
-    soc, price = compiled(follow_on_pieces)(
-        after, limits, window.rules, ask.empty_kwh, ask.usable_kwh
-    )
     return Horizon(
         start=window.realised.start + n * _SLOT,
         slot_minutes=SLOT_MINUTES,
@@ -167,8 +232,19 @@ def _horizon(window: ReplayWindow, ask: Ask, known: Known, row: int, n: int) -> 
         export_price=known.export_price[row, :slots],
         load_kwh=known.load_kwh[row, :slots],
         pv_kwh=known.pv_kwh[row, :slots],
-        terminal_value=TerminalCurve(soc, price),
+        terminal_value=_end_curve(window, ask, known, row, n),
     )
+
+
+def _end_curve(window: ReplayWindow, ask: Ask, known: Known, row: int, n: int) -> TerminalCurve:
+    """Return what the 24 h known after the horizon of slot ``n`` make of the energy left."""
+    slots = ask.horizon_slots
+    after = np.stack([values[row, slots:] for values in known], axis=1)
+    limits = window.limits[n + slots : n + slots + len(after)]
+    soc, price = compiled(follow_on_pieces)(
+        after, limits, window.rules, ask.empty_kwh, ask.usable_kwh
+    )
+    return TerminalCurve(soc, price)
 
 
 def _ask(window: ReplayWindow, code: int) -> Ask:
@@ -210,7 +286,7 @@ def refuse_start_outside(window: ReplayWindow, policy: str) -> None:
     if problem.start_side == 0:
         return
     low, high = float(problem.wanted_min[0]), float(problem.wanted_max[0])
-    raise ReplayError(
+    raise RefusedError(
         window.realised.home_id,
         f"policy {policy} cannot start with {window.soc_start_kwh:g} kWh stored, outside the "
         f"battery's window of {low:g} to {high:g} kWh",
@@ -218,7 +294,7 @@ def refuse_start_outside(window: ReplayWindow, policy: str) -> None:
     )
 
 
-def _refused(window: ReplayWindow, n: int, stop: Stop, known: Known) -> ReplayError:
+def _refused(window: ReplayWindow, n: int, stop: Stop, known: Known) -> RefusedError:
     """Return the error of a plan that the storage engine cannot make."""
     ask = _ask(window, 0)
     row = n % _CHUNK_SLOTS
@@ -228,7 +304,7 @@ def _refused(window: ReplayWindow, n: int, stop: Stop, known: Known) -> ReplayEr
         refuse_defect(problem, stop.plan_slot, stop.defect)
     except EngineError as err:
         reason = str(err)
-    return ReplayError(
+    return RefusedError(
         window.realised.home_id,
         f"the storage engine cannot plan at {window.utc(n)}: {reason}",
         "replay policy plan, which can",

@@ -24,7 +24,7 @@ from sim.planning import AFTER, HomeModel, zone_of
 from telemetry.arrays import F64, I64
 from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS, local_calendar, to_epoch
 
-__all__ = ["DAY_AFTER_SLOTS", "ReplayWindow", "replay_window"]
+__all__ = ["DAY_AFTER_SLOTS", "ReplayWindow", "day_after_curve", "replay_window"]
 
 DAY_AFTER_SLOTS = int(AFTER.total_seconds()) // SLOT_SECONDS
 """Slots that follow a horizon or a window, from which the worth of what is left is made."""
@@ -106,7 +106,7 @@ def replay_window(
     site, slots = home.site, realised.slots
     _refuse_limits_by_slot(site)
     if terminal is None:
-        terminal = _day_after_curve(home, realised)
+        terminal = day_after_curve(home, realised)
     horizon = _horizon(realised, slice(0, slots), terminal)
     start = 0.5 * site.battery.capacity_kwh if soc_start_kwh is None else soc_start_kwh
     problem = make_problem(site, horizon, start)
@@ -142,8 +142,12 @@ def _refuse_limits_by_slot(site: Site) -> None:
                 )
 
 
-def _day_after_curve(home: HomeModel, realised: Realised) -> TerminalCurve:
-    """Return the curve of the realised 24 h after the window."""
+def day_after_curve(home: HomeModel, realised: Realised) -> TerminalCurve:
+    """Return the curve of the realised 24 h after the window.
+
+    Raises:
+        ReplayError: fewer are known.
+    """
     if realised.after < DAY_AFTER_SLOTS:
         raise ReplayError(
             realised.home_id,

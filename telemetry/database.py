@@ -2,6 +2,9 @@
 
 SQLite runs in WAL mode with foreign keys on. Transactions are begun by hand: a write takes the
 lock at once (BEGIN IMMEDIATE) and waits up to 10 s for it, instead of failing at its first row.
+
+MariaDB is given 2 s to take a connection and 60 s to answer; a connection that died while idle is
+replaced, and a text that does not fit is refused, whatever the mode of the server.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from telemetry.errors import (
@@ -26,6 +30,9 @@ from telemetry.errors import (
 from telemetry.schema import SCHEMA_HEAD
 
 BUSY_TIMEOUT_MS = 10_000
+# Seconds; what the URL says instead counts.
+_TIMEOUTS = {"connect_timeout": 2, "read_timeout": 60, "write_timeout": 60}
+_LOCK_SECONDS = 30
 _WRITE = "darkstar_write"
 _BACKEND = re.compile(r"[a-z0-9]+(\+[a-z0-9_]+)?")
 _WANT = (
@@ -76,7 +83,7 @@ def _engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
     if url.get_backend_name() not in ("sqlite", "mysql", "mariadb") or (is_file and url.query):
         raise sa.exc.ArgumentError
     if not is_file:
-        return sa.create_engine(url, pool_pre_ping=True)
+        return _server_engine(url)
     if read_only and url.database and url.database != ":memory:":
         uri = f"{Path(url.database).absolute().as_uri()}?mode=ro"
         engine = sa.create_engine(
@@ -85,6 +92,23 @@ def _engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
     else:
         engine = sa.create_engine(url)
     _listen(engine, read_only=read_only)
+    return engine
+
+
+def _server_engine(url: sa.URL) -> sa.Engine:
+    timeouts: dict[str, int] = {}
+    if url.get_driver_name() == "pymysql":
+        timeouts = {name: value for name, value in _TIMEOUTS.items() if name not in url.query}
+    engine = sa.create_engine(url, pool_pre_ping=True, connect_args=timeouts)
+
+    @sa.event.listens_for(engine, "connect")
+    def _on_connect(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute(
+            "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@sql_mode, ''), 'STRICT_ALL_TABLES')"
+        )
+        cursor.close()
+
     return engine
 
 
@@ -186,11 +210,33 @@ def prepare(engine: sa.Engine, store: str, *, read_only: bool) -> None:
 def _migrate(engine: sa.Engine, store: str) -> None:
     from telemetry.migrate import upgrade  # noqa: PLC0415 - alembic takes 0.4 s to import
 
-    with writing(engine) as conn:
+    with _alone(engine, store), writing(engine) as conn:
         # Again, now under the lock: another process may have migrated it meanwhile.
         revision = _revision(conn)
         if revision != SCHEMA_HEAD:
             upgrade(conn, store, revision)
+
+
+@contextmanager
+def _alone(engine: sa.Engine, store: str) -> Iterator[None]:
+    """Let one process migrate at a time; on SQLite the lock for writing sees to that.
+
+    Raises:
+        StoreBusyError: another one does, for longer than half a minute.
+    """
+    if engine.dialect.name == "sqlite":
+        yield
+        return
+    # By a connection of its own: the lock must outlast the transaction of the migration.
+    name = "CONCAT('darkstar.', MD5(DATABASE()))"
+    with engine.connect() as conn:
+        got = conn.exec_driver_sql(f"SELECT GET_LOCK({name}, {_LOCK_SECONDS})").scalar()
+        if got != 1:
+            raise StoreBusyError(store, "is being migrated by another process; try again later")
+        try:
+            yield
+        finally:
+            conn.invalidate()  # closed, not pooled: that gives the lock back
 
 
 def _revision(conn: sa.Connection) -> str | None:

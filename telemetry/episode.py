@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID, uuid5
 
-from telemetry.slots import to_epoch
+from telemetry.slots import to_epoch, whole_seconds
 
 __all__ = ["Episode", "EpisodeFilter", "EpisodeSource", "EpisodeSummary", "episode_id_of"]
 
@@ -35,6 +36,7 @@ _CONTENT = (
     "realised_wear",
     "realised_cost",
 )
+_REALISED = ("realised_bill", "realised_wear", "realised_cost")
 _HASH_BYTES = 16
 
 
@@ -86,9 +88,22 @@ class Episode:
     content_hash: str = field(init=False)
 
     def __post_init__(self) -> None:
-        """Name it and hash it: no other id or hash can come with this content."""
+        """Take it as the store keeps it, name it and hash it: no other id or hash can come."""
+        for name in ("created_at", "episode_start"):
+            object.__setattr__(self, name, whole_seconds(getattr(self, name)))
+        for name in ("planned_cost", "soc_start_kwh"):
+            object.__setattr__(self, name, _plain(getattr(self, name)))
+        for name in _REALISED:
+            number = getattr(self, name)
+            known = None if number is None or math.isnan(number) else _plain(number)
+            object.__setattr__(self, name, known)
         object.__setattr__(self, "episode_id", episode_id_of(self))
         object.__setattr__(self, "content_hash", _content_hash(self))
+
+
+def _plain(number: float) -> float:
+    """A float as a column gives it back: on SQLite zero has no sign."""
+    return float(number) + 0.0
 
 
 def episode_id_of(episode: Episode) -> str:

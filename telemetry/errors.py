@@ -7,6 +7,7 @@
     ├── MissingExtraError     an optional package is needed for this and absent
     ├── ImportFileError       a file of which nothing can be imported
     ├── SensorError           an entity that cannot measure what it should
+    ├── MirrorError           a setting with which no mirror shall be opened
     ├── ClockError            two clocks disagree
     ├── PeerError             a service outside (Home Assistant, prices, weather) failed
     │   ├── PeerAuthError       it refused the token
@@ -82,6 +83,14 @@ class SensorError(TelemetryError, ValueError):
         self.entity, self.got, self.want = entity, got, want
         self.name = entity
         super().__init__(f"{entity} {got}, want {want}")
+
+
+class MirrorError(TelemetryError, ValueError):
+    """A setting with which no connection to the mirror shall be made."""
+
+    def __init__(self, name: str, got: object, want: str) -> None:
+        self.name, self.got, self.want = name, got, want
+        super().__init__(f"mirror.{name} is {got}, want {want}")
 
 
 class ClockError(TelemetryError):

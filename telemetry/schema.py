@@ -22,6 +22,8 @@ SCHEMA_HEAD = "0004"
 
 # MEDIUMBLOB on MariaDB: a plain BLOB there ends at 64 KB.
 BLOB_BYTES = 2**24 - 1
+# MEDIUMTEXT on MariaDB, which counts four bytes for a character when it picks the type.
+TEXT_CHARACTERS = BLOB_BYTES // 4
 MYSQL_OPTIONS: dict[str, Any] = {
     f"{dialect}_{option}": value
     for dialect in ("mysql", "mariadb")
@@ -306,10 +308,10 @@ training_episodes = sa.Table(
     _text("scenario", 64),
     sa.Column("episode_start", UtcMoment, nullable=False),
     _text("local_day", 10),
-    sa.Column("inputs_json", sa.Text(BLOB_BYTES), nullable=False),
-    sa.Column("context_json", sa.Text(BLOB_BYTES), nullable=False),
-    sa.Column("schedule_json", sa.Text(BLOB_BYTES), nullable=False),
-    sa.Column("config_overrides_json", sa.Text(BLOB_BYTES), nullable=False),
+    sa.Column("inputs_json", sa.Text(TEXT_CHARACTERS), nullable=False),
+    sa.Column("context_json", sa.Text(TEXT_CHARACTERS), nullable=False),
+    sa.Column("schedule_json", sa.Text(TEXT_CHARACTERS), nullable=False),
+    sa.Column("config_overrides_json", sa.Text(TEXT_CHARACTERS), nullable=False),
     _text("config_hash", 16),
     _text("engine", 32),
     _number("planned_cost"),

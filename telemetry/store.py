@@ -39,12 +39,12 @@ from telemetry.repairs_table import Original, Repair
 from telemetry.replay_table import ReplayDay, StoredReplay
 from telemetry.slots import to_epoch
 from telemetry.sql import WriteCounts
-from telemetry.store_base import StoreBase
+from telemetry.store_episodes import EpisodeStore
 from telemetry.weather_table import WeatherSeries
 
 
 @final
-class Store(StoreBase):
+class Store(EpisodeStore):
     """Facts of homes in an SQLite file (or on MariaDB); made by ``Store.open``."""
 
     def put_home(self, home: Home) -> WriteCounts:

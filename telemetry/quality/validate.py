@@ -62,8 +62,37 @@ def validate(
 ) -> tuple[DayQuality, ...]:
     """Judge the local days from ``first`` to ``last`` that have ended, and write the verdicts.
 
+    Args and errors as those of ``judge``; the store is open for writing.
+    """
+    verdicts = judge(
+        store,
+        home,
+        channels=channels,
+        limits=limits,
+        first=first,
+        last=last,
+        reference=reference,
+        now=now,
+    )
+    store.put_day_quality(home.home_id, verdicts)
+    return verdicts
+
+
+def judge(
+    store: Store,
+    home: Home,
+    *,
+    channels: Sequence[Channel],
+    limits: Limits,
+    first: date,
+    last: date,
+    reference: HourlyReference | None,
+    now: datetime,
+) -> tuple[DayQuality, ...]:
+    """Judge the local days from ``first`` to ``last`` that have ended; write nothing.
+
     Args:
-        store: open for writing; it has the home.
+        store: it has the home.
         home: with its zone.
         channels: those that are configured; others are not looked at, nor is one on days before
             its first number ever, see ``window``.
@@ -76,7 +105,7 @@ def validate(
     Raises:
         HomeError: the zone of the home is unknown.
         MissingExtraError: pvlib is not installed, and PV at night is to be looked for.
-        StoreError: the store cannot be read or written.
+        StoreError: the store cannot be read.
     """
     dates = whole_days(home, first, last, now)
     if not dates:
@@ -88,11 +117,9 @@ def validate(
     for findings, finding in zip(found, midnight_faults(days, faults), strict=True):
         if finding is not None:
             findings.append(finding)
-    verdicts = tuple(
+    return tuple(
         _verdict(day, findings, reference, now) for day, findings in zip(days, found, strict=True)
     )
-    store.put_day_quality(home.home_id, verdicts)
-    return verdicts
 
 
 def _findings(day: Day, reference: HourlyReference | None) -> Iterator[Finding]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.peers import mariadb as mariadb_peer
 from tests.peers.home_assistant import RealHomeAssistant, faketime_library, missing
+from tests.peers.mariadb import RealMariaDB
 
 MakeHomeAssistant = Callable[..., RealHomeAssistant]
+MakeMariaDB = Callable[..., RealMariaDB]
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +43,46 @@ def make_home_assistant(tmp_path: Path) -> Iterator[MakeHomeAssistant]:
         yield make
 
 
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealMariaDB]:
+    """One running MariaDB for all tests: each makes databases of its own, and none stops it."""
+    _skip_without_mariadb()
+    with RealMariaDB(tmp_path_factory.mktemp("mariadb")) as running:
+        yield running
+
+
+@pytest.fixture
+def make_mariadb(tmp_path: Path) -> Iterator[MakeMariaDB]:
+    """Make one that a test may stop, kill or give other options; it is not yet started.
+
+    Takes the keywords of ``RealMariaDB``.
+    """
+    with ExitStack() as stack:
+        made: list[RealMariaDB] = []
+
+        def make(
+            *,
+            options: Sequence[str] = (),
+            tls: bool = False,
+            tls_names: Sequence[str] = ("127.0.0.1", "localhost"),
+        ) -> RealMariaDB:
+            _skip_without_mariadb()
+            folder = tmp_path / f"mariadb{len(made)}"
+            server = RealMariaDB(folder, options=options, tls=tls, tls_names=tls_names)
+            made.append(server)
+            stack.callback(server.close)
+            return server
+
+        yield make
+
+
 def _skip_without(faketime: str | None) -> None:
     if reason := missing():
         pytest.skip(reason)
     if faketime is not None and faketime_library() is None:
         pytest.skip("no shifted clock for Home Assistant: apt-get install libfaketime")
+
+
+def _skip_without_mariadb() -> None:
+    if reason := mariadb_peer.missing():
+        pytest.skip(reason)

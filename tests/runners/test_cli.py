@@ -39,6 +39,9 @@ def test_help_lists_the_commands() -> None:
         "repair",
         "plan",
         "replay",
+        "simulate",
+        "mirror",
+        "episodes",
         "demo",
     ]
 
@@ -50,7 +53,7 @@ def test_start_is_light() -> None:
 
 
 JOBS = ["init", "import_", "record", "backfill", "prices", "weather", "validate", "repair", "plan"]
-JOBS += ["replay"]
+JOBS += ["replay", "simulate", "mirror"]
 
 
 @pytest.mark.parametrize("job", JOBS)

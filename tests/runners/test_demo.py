@@ -17,6 +17,7 @@ from runners.cli import app
 from runners.config import load_config
 from runners.init import run_init, template
 from sim.demo import DEMO_HOME
+from telemetry.episode import EpisodeFilter
 from telemetry.observations import Observations
 from telemetry.store import Store
 
@@ -158,6 +159,10 @@ def test_twice_is_once(made: Made) -> None:
     assert before["slot_observations"][0] == 9 * 365 * 96
     assert before["prices"][0] == 365
     assert before["plans"][0] == before["forecasts"][0] == 0
+
+
+def test_a_made_up_plan_is_no_training_episode(store: Store) -> None:
+    assert list(store.episodes(EpisodeFilter())) == []
 
 
 def test_the_demo_home_is_planned_like_any_other(made: Made, tmp_path: Path) -> None:

@@ -442,7 +442,8 @@ def test_a_live_plan_is_kept_once(folder: Path, monkeypatch: pytest.MonkeyPatch)
     for _ in range(2):
         result = plan(folder, "--no-plot", "--soc-kwh", "5")
         assert result.exit_code == 0, result.output
-    assert rows(folder) == {**counts, "plans": 1, "forecasts": 2}
+    episode = {"training_episodes": 1, "episode_outbox": 1}
+    assert rows(folder) == {**counts, "plans": 1, "forecasts": 2, **episode}
     with Store.open(folder / "darkstar.sqlite", system_id="dev", read_only=True) as store:
         stored = store.plan("demo", as_of=NOW)
         load = store.forecast("demo", "load_kwh", "baseline", as_of=NOW)

@@ -457,11 +457,11 @@ def test_gaps_that_no_bridge_spans_are_not_offered_one(tmp_path: Path) -> None:
 def test_waiting_for_the_compiler_is_told_on_stderr(
     house: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runners.replay._LOADED_SECONDS", 0.0)
+    monkeypatch.setattr("runners.patience._LOADED_SECONDS", 0.0)
     monkeypatch.setattr("runners.replay._warm_up", lambda *_: time.sleep(0.2))
     said = "compiling the kernels, once: about half a minute\n"
     assert said in replay(house, "--no-plot", "--policy=no_battery").stderr
-    monkeypatch.setattr("runners.replay._LOADED_SECONDS", 60.0)
+    monkeypatch.setattr("runners.patience._LOADED_SECONDS", 60.0)
     assert said not in replay(house, "--no-plot", "--policy=no_battery").stderr
 
 

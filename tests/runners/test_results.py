@@ -13,7 +13,7 @@ import typer
 import runners.results
 from runners.results import How, Made, make_demo, put_headline, quick_look, run_results
 from runners.results_homes import Period, ReferenceHome
-from runners.results_page import DEMO, HEADLINE, REAL, kept, make_page
+from runners.results_page import DEMO, EPISODES, HEADLINE, REAL, kept, make_page
 from runners.results_plans import MOMENTS, spread
 from runners.results_replay import Case
 
@@ -194,12 +194,13 @@ def test_a_kept_page_is_kept_again(without: Rebuilt) -> None:
     page = without.page
     real = kept(page, REAL)
     assert real == section(page, REAL)
-    assert make_page(kept(page, HEADLINE), kept(page, DEMO), real) == page
+    want = make_page(kept(page, HEADLINE), kept(page, DEMO), real, kept(page, EPISODES))
+    assert page == want
 
 
 def test_a_page_without_real_homes_says_so() -> None:
     assert kept("# Results\n", REAL) == ""
-    page = make_page("a headline", "the demo table", "")
+    page = make_page("a headline", "the demo table", "", "")
     assert section(page, REAL).startswith("Not made yet: run `make results`")
     assert section(page, DEMO) == "the demo table"
     assert section(page, HEADLINE) == "a headline"

@@ -47,7 +47,7 @@ def test_migrations_make_the_schema(store: Store) -> None:
     metadata.create_all(fresh)
     migrated = {text for text in _ddl(store._engine) if "alembic_version" not in text}
     assert migrated == _ddl(fresh)
-    assert sum("WITHOUT ROWID" in text for text in migrated) == 1
+    assert sum("WITHOUT ROWID" in text for text in migrated) == 2
     fresh.dispose()
 
 
@@ -77,7 +77,7 @@ def test_newer_store_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(path) as raw:
         raw.execute("UPDATE alembic_version SET version_num = '9999'")
     raw.close()
-    with pytest.raises(SchemaVersionError, match="revision is 9999, want 0003; a newer Darkstar"):
+    with pytest.raises(SchemaVersionError, match="revision is 9999, want 0004; a newer Darkstar"):
         Store.open(path)
 
 
@@ -121,7 +121,7 @@ def test_read_only_store(tmp_path: Path, villa: Home) -> None:
 
 def test_read_only_store_is_not_migrated(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "empty.sqlite").execute("VACUUM").connection.close()
-    with pytest.raises(SchemaVersionError, match="revision is none, want 0003; a store opened"):
+    with pytest.raises(SchemaVersionError, match="revision is none, want 0004; a store opened"):
         Store.open(tmp_path / "empty.sqlite", read_only=True)
 
 

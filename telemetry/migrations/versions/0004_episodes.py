@@ -20,7 +20,7 @@ MYSQL: dict[str, Any] = {
     "mariadb_charset": "utf8mb4",
     "mariadb_collate": "utf8mb4_bin",
 }
-TEXT_BYTES = 16_777_215
+TEXT_CHARACTERS = 4_194_303  # of at most 4 bytes: MEDIUMTEXT
 
 
 def upgrade() -> None:
@@ -62,10 +62,10 @@ def _create_training_episodes() -> None:
         sa.Column("scenario", sa.String(64), nullable=False),
         sa.Column("episode_start", moment, nullable=False),
         sa.Column("local_day", sa.String(10), nullable=False),
-        sa.Column("inputs_json", sa.Text(TEXT_BYTES), nullable=False),
-        sa.Column("context_json", sa.Text(TEXT_BYTES), nullable=False),
-        sa.Column("schedule_json", sa.Text(TEXT_BYTES), nullable=False),
-        sa.Column("config_overrides_json", sa.Text(TEXT_BYTES), nullable=False),
+        sa.Column("inputs_json", sa.Text(TEXT_CHARACTERS), nullable=False),
+        sa.Column("context_json", sa.Text(TEXT_CHARACTERS), nullable=False),
+        sa.Column("schedule_json", sa.Text(TEXT_CHARACTERS), nullable=False),
+        sa.Column("config_overrides_json", sa.Text(TEXT_CHARACTERS), nullable=False),
         sa.Column("config_hash", sa.String(16), nullable=False),
         sa.Column("engine", sa.String(32), nullable=False),
         sa.Column("planned_cost", sa.Double, nullable=False),
