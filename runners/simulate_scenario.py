@@ -205,9 +205,8 @@ class _Work:
             task_hash=self._hashes[result.local_day, result.engine],
             episodes=len(result.episodes),
         )
-        with job.store.transaction():
-            self._counts += job.store.put_episodes(job.home_id, result.episodes)
-            job.store.put_simulated_day(job.home_id, mark)
+        job.store.put_simulated_day(job.home_id, mark)
+        self._counts += job.store.put_episodes(job.home_id, result.episodes)
         self._planned += [episode.planned_cost for episode in result.episodes]
         self._progress.advance()
 

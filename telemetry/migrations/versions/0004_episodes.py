@@ -20,6 +20,12 @@ MYSQL: dict[str, Any] = {
     "mariadb_charset": "utf8mb4",
     "mariadb_collate": "utf8mb4_bin",
 }
+COMPRESSED: dict[str, Any] = {
+    "mysql_row_format": "COMPRESSED",
+    "mysql_key_block_size": "8",
+    "mariadb_row_format": "COMPRESSED",
+    "mariadb_key_block_size": "8",
+}
 TEXT_CHARACTERS = 4_194_303  # of at most 4 bytes: MEDIUMTEXT
 
 
@@ -77,6 +83,7 @@ def _create_training_episodes() -> None:
         sa.Column("content_hash", sa.String(32), nullable=False),
         sa.PrimaryKeyConstraint("episode_id"),
         **MYSQL,
+        **COMPRESSED,
     )
     op.create_index(
         "ix_training_episodes_read",
