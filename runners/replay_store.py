@@ -36,6 +36,8 @@ __all__ = [
 ]
 
 REPLAY_SCHEMA = "darkstar.replay/1"
+_CONFIG_SCHEMA = "darkstar.config/1"
+"""Of ``config_hash``: with another one every episode would get another name."""
 _DONE = SERIES[:-2]
 """Series that ``Replay`` has under the same name; cost and regret follow."""
 _CHUNK_SLOTS = 96
@@ -162,14 +164,15 @@ def _replay_id(kept: Kept, settings: str) -> str:
 
 def config_hash(model: HomeModel) -> str:
     """Return 16 hexadecimal digits that name site, tariff and options."""
-    return hashlib.blake2b(settings_text(model).encode(), digest_size=8).hexdigest()
+    text = settings_text(model, schema=_CONFIG_SCHEMA)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def settings_text(model: HomeModel) -> str:
+def settings_text(model: HomeModel, *, schema: str = REPLAY_SCHEMA) -> str:
     """Return site, tariff and options as JSON; a limit that is none is null."""
     return json_text(
         {
-            "schema": REPLAY_SCHEMA,
+            "schema": schema,
             "site": model.site,
             "tariff": model.tariff,
             "price_area": model.price_area,

@@ -5,7 +5,17 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["DEMO", "EPISODES", "HEADLINE", "REAL", "kept", "machine", "make_page", "marked", "stamp"]
+__all__ = [
+    "DEMO",
+    "EPISODES",
+    "HEADLINE",
+    "REAL",
+    "kept",
+    "machine",
+    "make_page",
+    "marked",
+    "stamp",
+]
 
 HEADLINE, DEMO, REAL, EPISODES = "headline", "demo", "real", "episodes"
 

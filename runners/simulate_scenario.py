@@ -205,8 +205,9 @@ class _Work:
             task_hash=self._hashes[result.local_day, result.engine],
             episodes=len(result.episodes),
         )
-        job.store.put_simulated_day(job.home_id, mark)
-        self._counts += job.store.put_episodes(job.home_id, result.episodes)
+        with job.store.transaction():
+            self._counts += job.store.put_episodes(job.home_id, result.episodes)
+            job.store.put_simulated_day(job.home_id, mark)
         self._planned += [episode.planned_cost for episode in result.episodes]
         self._progress.advance()
 

@@ -79,8 +79,8 @@ class Scenario:
 
     @property
     def name(self) -> str:
-        """How rows and reports call it."""
-        return f"{self.number}-{self.kind}"
+        """How rows and reports call it; another seed than 0 is part of it."""
+        return f"{self.number}-{self.kind}{f'-seed{self.seed}' if self.seed else ''}"
 
     def changes(self) -> dict[str, float]:
         """Return the parameters of the change and their values; none for history as recorded."""

@@ -1,7 +1,7 @@
 """A training episode: one recorded planner run, as rows of ``training_episodes`` keep it.
 
-    episode_id   = UUIDv5 of (system_id, home_id, scenario, episode_start, config_hash, engine) (E1)
-    content_hash = hash of all that was planned and happened, as it is stored                   (E2)
+    episode_id   = UUIDv5 of (system_id, home_id, scenario, episode_start, config_hash, engine) (I1)
+    content_hash = hash of all that was planned and happened, as it is stored                   (I2)
 
 The same run again is the same row; new content replaces it; two systems never meet in one row.
 ``created_at`` and the key are no content. What the texts say is ``sim.episodes``' business.
@@ -23,7 +23,7 @@ from telemetry.slots import to_epoch, whole_seconds
 __all__ = ["Episode", "EpisodeFilter", "EpisodeSource", "EpisodeSummary", "episode_id_of"]
 
 _NAMESPACE = UUID("6f3d6a52-0f0e-5c2b-9d0e-2b1f5b8f4a10")
-"""Of (E1); it must never change, or every episode would be written twice."""
+"""Of (I1); it must never change, or every episode would be written twice."""
 _CONTENT = (
     "inputs_json",
     "context_json",
@@ -62,8 +62,8 @@ class Episode:
         soc_start_kwh: stored energy at the start.
         realised_bill, realised_wear: of the first slot; ``None`` while it is not known.
         realised_cost: bill, wear and penalties of the first slot.
-        episode_id: (E1).
-        content_hash: (E2), 32 hexadecimal digits.
+        episode_id: (I1).
+        content_hash: (I2), 32 hexadecimal digits.
     """
 
     system_id: str
@@ -107,7 +107,7 @@ def _plain(number: float) -> float:
 
 
 def episode_id_of(episode: Episode) -> str:
-    """Return the name of an episode (E1)."""
+    """Return the name of an episode (I1)."""
     key = (
         episode.system_id,
         episode.home_id,
@@ -120,7 +120,7 @@ def episode_id_of(episode: Episode) -> str:
 
 
 def _content_hash(episode: Episode) -> str:
-    """Return the hash of what was planned and happened (E2)."""
+    """Return the hash of what was planned and happened (I2)."""
     text = json.dumps([getattr(episode, name) for name in _CONTENT])
     return hashlib.blake2b(text.encode(), digest_size=_HASH_BYTES).hexdigest()
 

@@ -300,7 +300,8 @@ def test_scenarios_are_named_in_rows_and_report(house: Path) -> None:
     args = ("--scenarios", "4", "--seed", "7", "--json", str(path))
     done = simulate(house, "2025-06-02", "2025-06-03", *args)
     assert done.exit_code == 0, done.output
-    names = ["0-recorded", "1-load-noise", "2-pv-scale", "3-price-shift"]
+    kinds = ("load-noise", "pv-scale", "price-shift")
+    names = ["0-recorded", *(f"{n}-{kind}-seed7" for n, kind in enumerate(kinds, start=1))]
     assert Counter(column(house, "scenario")) == dict.fromkeys(names, 96)
     found = json.loads(path.read_text("utf-8"))
     assert [run["scenario"] for run in found["scenarios"]] == names

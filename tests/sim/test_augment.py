@@ -53,9 +53,11 @@ def gappy(tmp_path: Path) -> Iterator[Store]:
 
 
 def test_names_kinds_and_parameters() -> None:
+    kinds = ["load-noise", "pv-scale", "price-shift", "load-noise", "pv-scale"]
+    names = [f"{n}-{kind}" for n, kind in enumerate(kinds, start=1)]
+    assert [s.name for s in scenarios(6, 0)] == ["0-recorded", *names]
     found = scenarios(6, 3)
-    names = ["0-recorded", "1-load-noise", "2-pv-scale", "3-price-shift"]
-    assert [s.name for s in found] == [*names, "4-load-noise", "5-pv-scale"]
+    assert [s.name for s in found] == ["0-recorded", *(f"{name}-seed3" for name in names)]
     assert found[0].changes() == {}
     assert found[1].changes() == {"seed": 3.0, "load_day_spread": 0.25, "load_slot_spread": 0.1}
     assert scenarios(4, 3) == found[:4]

@@ -409,7 +409,7 @@ def test_the_replays_name_knows_neither_data_nor_the_end() -> None:
     start, first = StartSoc(soc_kwh=5.0, source="recorded"), date(2025, 7, 1)
     name = replay_id_of("villa", RECORDED, HASH, first, start)
     assert len(bytes.fromhex(name)) == 8
-    noise = [s for seed in (0, 1) for s in scenarios(5, seed) if s.name == "4-load-noise"]
+    noise = [s for seed in (0, 1) for s in scenarios(5, seed)[4:]]
     others = [
         replay_id_of("cabin", RECORDED, HASH, first, start),
         *(replay_id_of("villa", s, HASH, first, start) for s in noise),
