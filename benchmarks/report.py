@@ -37,7 +37,7 @@ def main() -> int:
         lines = _planner_lines(medians) + _process_lines(Path(folder))
         lines += _telemetry_lines(medians)
         replayed = replay_lines(medians, Path(folder))
-        episodes = episode_lines(Path(folder))
+        episodes = episode_lines(medians, Path(folder))
     table = f"{_HEAD}{_text(lines)}\n## Replay\n\n{_REPLAY}{_HEAD}{_text(replayed)}"
     table += f"\n## Episodes\n\n{_EPISODES}{_HEAD}{_text(episodes)}"
     stamp = f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, highspy {_version('highspy')}."

@@ -17,8 +17,13 @@ __all__ = ["episode_lines"]
 _FIRST, _END = date(2025, 4, 5), date(2025, 9, 1)
 
 
-def episode_lines(folder: Path) -> list[Line]:
-    """Return all lines; those of the mirror where MariaDB is installed."""
+def episode_lines(median: dict[str, float], folder: Path) -> list[Line]:
+    """Return all lines; those of the mirror where MariaDB is installed.
+
+    Args:
+        median: seconds of the benchmarks by name.
+        folder: to write into.
+    """
     config = demo_folder(folder / "episodes")
     simulate(config, _FIRST - timedelta(days=1), _FIRST, engine="highs")  # compiles
     (folder / "episodes" / "darkstar.sqlite").unlink()
@@ -44,12 +49,26 @@ def episode_lines(folder: Path) -> list[Line]:
                 target="at most 20 s",
             )
         )
-    return [*lines, _batch_line("highs", _by_highs(config), "at most 180 s")]
+    highs = simulate(config, _FIRST, _END, engine="highs")
+    return [*lines, _batch_line("highs", highs, "at most 180 s"), *_text_lines(median)]
 
 
-def _by_highs(config: Path) -> Batch:
-    """Simulate the same days with HiGHS."""
-    return simulate(config, _FIRST, _END, engine="highs")
+def _text_lines(median: dict[str, float]) -> list[Line]:
+    """Return what one episode takes as text, against the standard library."""
+    base = median["episode_series_by_json"]
+    rows = (
+        ("one episode: its series rounded by numpy, written by `json`", "episode_series_by_json"),
+        ("one episode written, all its texts", "episode_written"),
+        ("one episode read, flows given back", "episode_read"),
+    )
+    return [
+        Line(
+            what=what,
+            measured=f"{1e3 * median[name]:.2f} ms",
+            ratio=f"{median[name] / base:.2f} x json",
+        )
+        for what, name in rows
+    ]
 
 
 def _batch_line(engine: str, batch: Batch, target: str) -> Line:

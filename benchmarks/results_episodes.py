@@ -19,7 +19,7 @@ from tests.peers.mariadb import RealMariaDB, missing
 PAGE = Path("docs/results.md")
 _FIRST, _END = date(2025, 7, 3), date(2025, 9, 30)
 _SCENARIOS = 3
-_HEAD = """| engine | scenarios | days | episodes | simulated in | episodes/s | JSON an episode | store |
+_HEAD = """| engine | scenarios | days | episodes | simulated in | a second | JSON of one | store |
 |---|---:|---:|---:|---:|---:|---:|---:|
 """
 
@@ -57,8 +57,8 @@ def _section(folder: Path, data: Path) -> str:
     return (
         f"{stamp()}\n\n{_HEAD}{''.join(rows)}\n"
         f"Asked for {asked} days a scenario, {_FIRST} to {_END} (excluded); simulated: "
-        f"{batch.first} to {batch.last}, {batch.days} of them. Mirrored: {done.episodes:,} episodes "
-        f"in {done.seconds:.0f} s, {done.episodes / done.seconds:.0f} a second, "
+        f"{batch.first} to {batch.last}, {batch.days} of them. Mirrored: {done.episodes:,} "
+        f"episodes in {done.seconds:.0f} s, {done.episodes / done.seconds:.0f} a second, "
         f"{done.table_mb:.0f} MB in MariaDB 10.11.\n"
     )
 

@@ -25,7 +25,7 @@ from runners.config import Config, load_config
 from runners.dates import refuse_reversed
 from runners.episodes_export import write_jsonl, write_parquet
 from runners.errors import EX_DATAERR, ConfigError, Problem
-from runners.output import console, plan_table, summary_table, write_json
+from runners.output import console, many, plan_table, summary_table, write_json
 from sim.episode_format import EpisodeArrays, read_episode
 from telemetry.arrays import F64
 from telemetry.episode import Episode, EpisodeFilter, EpisodeSummary
@@ -80,21 +80,30 @@ def run_list(*, config_path: Path, wanted: EpisodeFilter, json_path: str | None 
         found = store.episode_summary(wanted)
     out = console(json_path)
     if not found:
-        out.print("no episodes: darkstar plan records live ones, darkstar simulate those of days")
+        out.print(_nothing(wanted))
     for home_id in dict.fromkeys(one.home_id for one in found):
         out.print(_list_table(home_id, [one for one in found if one.home_id == home_id]))
     waiting = sum(one.waiting for one in found)
     if waiting and config.mirror is None:
-        out.print(f"{waiting} wait for a mirror, but none is configured (`mirror:`)")
+        out.print(f"{waiting} to mirror, but no mirror is configured (`mirror:`)")
     if json_path is not None:
         write_json(json_path, {"series": found})
+
+
+def _nothing(wanted: EpisodeFilter) -> str:
+    """Say why there are none."""
+    if wanted != EpisodeFilter():
+        return "no episodes fit these filters"
+    return "no episodes: darkstar plan records live ones, darkstar simulate those of past days"
 
 
 def _list_table(home_id: str, found: Sequence[EpisodeSummary]) -> Table:
     """Return the series of one home."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.title, table.title_justify = f"episodes of {home_id}", "left"
-    for name in ("system", "scenario", "engine", "config", "days"):
+    table.add_column("system", overflow="fold")
+    table.add_column("scenario", no_wrap=True)
+    for name in ("engine\nconfig", "days"):
         table.add_column(name)
     for name in ("episodes", "MB", "waiting"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -102,8 +111,7 @@ def _list_table(home_id: str, found: Sequence[EpisodeSummary]) -> Table:
         table.add_row(
             one.system_id,
             one.scenario,
-            one.engine,
-            one.config_hash[:8],
+            f"{one.engine}\n{one.config_hash[:8]}",
             f"{one.first_day}\n{one.last_day}"
             if one.first_day != one.last_day
             else str(one.first_day),
@@ -267,7 +275,9 @@ def run_export(
     with _reading(config) as store:
         count = write(out, _some(store, wanted, config_path))
     size = out.stat().st_size if out.is_file() else 0
-    console(json_path).print(f"{count} episodes, {size / _MEGA:.1f} MB: {out}", soft_wrap=True)
+    console(json_path).print(
+        f"{many(count, 'episode')}, {size / _MEGA:.1f} MB: {out}", soft_wrap=True
+    )
     if json_path is not None:
         write_json(json_path, {"file": str(out), "format": kind, "episodes": count, "bytes": size})
 
@@ -312,7 +322,8 @@ def run_prune(
 def _pruned(counts: PruneCounts, before: date, *, apply: bool, mirrored: bool) -> Iterator[str]:
     """Yield what went, or would go, and what stays and why."""
     verb = "deleted" if apply else "would delete"
-    yield f"{verb} {counts.deleted} episodes before {before}, {counts.json_bytes / _MEGA:.1f} MB"
+    size = f"{counts.json_bytes / _MEGA:.1f} MB"
+    yield f"{verb} {many(counts.deleted, 'episode')} before {before}, {size}"
     if counts.kept_unmirrored:
         cure = (
             "run darkstar mirror"

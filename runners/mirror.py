@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from runners.config import Config, load_config
 from runners.lock import only_one
-from runners.output import console, summary_table, write_json
+from runners.output import console, many, summary_table, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,7 +65,8 @@ def run_mirror(
         with Store.open(config.store_url, system_id=system_id, read_only=dry_run) as store:
             if dry_run:
                 found = _look(store, mirror, everything=everything)
-                out.print(summary_table(found.items(), title=f"{server.place}: nothing written"))
+                out.print(f"{server.place}: nothing written", soft_wrap=True)
+                out.print(summary_table(found.items()))
             else:
                 found = _push(store, mirror, server.place, out, everything=everything)
     if json_path is not None:
@@ -107,9 +108,9 @@ def _push(
 
 def _print(out: Console, place: str, report: MirrorReport, seconds: float) -> None:
     """Print one line, and the episodes that the server does not take."""
-    made = ", its table made anew" if report.created else ""
+    made = ", its table made" if report.created else ""
     out.print(
-        f"{place}: {report.pushed} episodes pushed in {seconds:.1f} s{made}, "
+        f"{place}: {many(report.pushed, 'episode')} pushed in {seconds:.1f} s{made}, "
         f"{report.waiting} waiting",
         soft_wrap=True,
     )
@@ -117,8 +118,8 @@ def _print(out: Console, place: str, report: MirrorReport, seconds: float) -> No
         named = ", ".join(report.too_large[:_NAMED])
         more = " and more" if len(report.too_large) > _NAMED else ""
         out.print(
-            f"{len(report.too_large)} are larger than the server's max_allowed_packet and wait "
-            f"({named}{more}); raise it there",
+            f"{many(len(report.too_large), 'episode')} larger than the server's "
+            f"max_allowed_packet: not pushed ({named}{more}); raise it there",
             style="yellow",
             soft_wrap=True,
         )

@@ -30,6 +30,7 @@ __all__ = [
     "console",
     "json_text",
     "make_folder",
+    "many",
     "plan_table",
     "summary_table",
     "write_json",
@@ -106,6 +107,11 @@ def _main_action(plan: "Plan", slots: list[int]) -> str:
         energy = float(plan.charge_kwh[t] + plan.discharge_kwh[t])
         moved[word] = moved.get(word, 0.0) + energy + 1e-6 * float(plan.slot_minutes[t])
     return max(moved, key=lambda word: moved[word])
+
+
+def many(count: int, what: str) -> str:
+    """Return a count with its noun."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def summary_table(rows: Iterable[tuple[str, object]], *, title: str = "") -> Table:

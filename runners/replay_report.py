@@ -19,7 +19,7 @@ from rich import box
 from rich.table import Table
 
 from mpc.site import as_limit
-from runners.output import summary_table
+from runners.output import many, summary_table
 from runners.replay_inputs import ReplayInputs, battery_window
 from runners.replay_names import PLANNING, PolicyName
 from sim.regret import Ledger
@@ -125,8 +125,7 @@ def _facts(inputs: ReplayInputs) -> Iterator[tuple[str, object]]:
     """Yield what was replayed."""
     days, window, model = inputs.days, inputs.window, inputs.model
     yield "home", model.home.home_id
-    many = _many(days.count, "day")
-    span = f"{days.first} to {days.last}, {many}, {len(window)} slots"
+    span = f"{days.first} to {days.last}, {many(days.count, 'day')}, {len(window)} slots"
     yield "replayed", f"{span}; {model.home.zone}"
     if days.chosen:
         yield "", f"{days.chosen}: --start-date and --end-date were not both given"
@@ -184,7 +183,7 @@ def _policies(compared: Compared, days: int, currency: str, star: str) -> Table:
     table = _table("policies", [*names, "stored", "in", "out", "s"])
     table.caption = (
         f"gain: share of the {compared.gain / days:.2f} {currency}/day that the oracle saves "
-        f"against no battery. Of {_many(days, 'day')}, {currency}: "
+        f"against no battery. Of {many(days, 'day')}, {currency}: "
         f"total = bill + wear{' + penalty' * penalised} - stored, by which the energy in the "
         "battery is worth more at the end than at the start; below 0 is earned. "
         "in, out: kWh into and out of the battery; s: seconds it took"
@@ -257,7 +256,7 @@ def _notes(compared: Compared, inputs: ReplayInputs) -> Iterator[str]:
     if inputs.judged < inputs.days.count:
         count = inputs.days.count - inputs.judged
         yield (
-            f"not judged: {count} of {_many(inputs.days.count, 'day')}; `darkstar validate` finds "
+            f"not judged: {count} of {many(inputs.days.count, 'day')}; `darkstar validate` finds "
             "doubtful readings"
         )
     if inputs.excluded:
@@ -268,7 +267,7 @@ def _notes(compared: Compared, inputs: ReplayInputs) -> Iterator[str]:
     if compared.ready_seconds > _SLOW_SECONDS:
         yield f"before that, compiling or loading kernels took {compared.ready_seconds:.0f} s"
     if any(run.replay_id for run in compared.runs):
-        kept = _many(len(compared.runs), "replay")
+        kept = many(len(compared.runs), "replay")
         yield f"stored: {kept}, {compared.new_replays} of them new or changed"
 
 
@@ -288,11 +287,6 @@ def _flat_note(inputs: ReplayInputs) -> str:
         f"shares on {kind} readings held flat over their quarters ({', '.join(parts)}): errors "
         "within the hour are absent"
     )
-
-
-def _many(count: int, what: str) -> str:
-    """Return a count with its noun."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _money(value: float) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from runners.output import summary_table
+from runners.output import many, summary_table
 from telemetry.sql import WriteCounts
 
 if TYPE_CHECKING:
@@ -118,13 +118,15 @@ def _facts(batch: Batch) -> Iterator[tuple[str, object]]:
     asked = (batch.end_date - batch.start_date).days
     yield "home", batch.home_id
     yield "system", batch.system_id
-    yield "asked for", f"{_many(asked, 'day')}, {batch.start_date} to {batch.end_date} (excluded)"
+    yield "asked for", f"{many(asked, 'day')}, {batch.start_date} to {batch.end_date} (excluded)"
     yield "stored at start", f"{batch.soc_start_kwh:.3f} kWh, {batch.soc_source}"
     engines: dict[str, int] = {}
     for run in batch.scenarios:
         for engine, days in run.engines.items():
             engines[engine] = engines.get(engine, 0) + days
-    told = ", ".join(f"{engine} {_many(engines[engine], 'day')}" for engine in sorted(engines))
+    told = ", ".join(f"{engine} {many(engines[engine], 'day')}" for engine in sorted(engines))
+    runs = len(batch.scenarios)
+    told += f" in {runs} scenarios" if told and runs > 1 else ""
     yield "engine", f"{batch.engine}: {told}" if told else batch.engine
     yield "computed by", batch.where
     if batch.store_bytes is not None:
@@ -136,23 +138,21 @@ def _table(batch: Batch) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 0), pad_edge=False)
     table.caption_justify = "left"
     table.caption = (
-        "days simulated, passed by (done before from the same inputs), skipped; episodes new, "
-        f"changed, same. {batch.currency}: planned over the horizon, mean of the plans made now; "
-        "realised per day, mean of all days"
+        "days: simulated now, done before from the same inputs, skipped; episodes: new, changed. "
+        f"{batch.currency}: planned over the horizon, mean of the plans made now; realised per "
+        "day, mean of all days"
     )
     table.add_column("scenario", no_wrap=True)
-    names = ("days", "passed", "skipped", "new", "changed", "same", "s", "/s", "plan", "real")
+    names = ("now", "before", "skipped", "new", "changed", "seconds", "planned", "realised")
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     for run in batch.scenarios:
         counts = run.episodes
-        made = counts.inserted + counts.updated + counts.unchanged
         table.add_row(
             run.scenario,
             *(str(count) for count in (run.days, run.passed_by, len(run.skipped))),
-            *(str(count) for count in (counts.inserted, counts.updated, counts.unchanged)),
+            *(str(count) for count in (counts.inserted, counts.updated)),
             f"{run.seconds:.1f}",
-            f"{made / run.seconds:.0f}" if made else "-",
             _money(run.planned_cost),
             _money(run.realised_cost),
         )
@@ -181,11 +181,6 @@ def skipped_lines(skipped: Sequence[Skipped]) -> Iterator[str]:
         dates = ", ".join(map(str, days[:_SHOWN_DATES]))
         more = len(days) - _SHOWN_DATES
         yield f"skipped: {dates}{f' and {more} more' if more > 0 else ''}: {reason}"
-
-
-def _many(count: int, what: str) -> str:
-    """Return a count with its noun."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _money(value: float) -> str:

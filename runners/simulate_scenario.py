@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from runners.output import many
 from runners.patience import patience
 from runners.replay_store import settings_text
 from runners.simulate_pool import Pool
@@ -107,11 +108,11 @@ class Progress:
         self._bar.stop()
 
     @contextmanager
-    def warming(self) -> Iterator[None]:
+    def loading(self) -> Iterator[None]:
         """Be patient with kernels that are not compiled yet; the bar comes afterwards."""
+        self._bar.stop()
         with patience(self._out):
             yield
-        self.is_warm = True
         self._bar.start()
 
     def begin(self, name: str) -> None:
@@ -124,11 +125,9 @@ class Progress:
 
     def end(self, run: ScenarioRun) -> None:
         """A scenario is done."""
-        for _ in run.skipped:
-            self._bar.advance(self._task)
         if not self._screen.is_terminal:
             typer.echo(
-                f"{run.scenario}: {run.days} days simulated, {run.passed_by} passed by, "
+                f"{run.scenario}: {many(run.days, 'day')} simulated, {run.passed_by} done before, "
                 f"{len(run.skipped)} skipped, {run.seconds:.1f} s",
                 err=True,
             )
@@ -144,10 +143,9 @@ def run_scenario(job: Job, scenario: Scenario, pool: Pool, progress: Progress) -
     begin = perf_counter()
     progress.begin(scenario.name)
     work = _Work(job, scenario, progress)
-    tasks = work.tasks()
     if not progress.is_warm:
-        work.warm_up(tasks)
-    for result in pool.finished(run_day, tasks):
+        work.warm_up()
+    for result in pool.finished(run_day, work.tasks()):
         work.keep(result)
     return work.finish(perf_counter() - begin)
 
@@ -169,6 +167,7 @@ class _Work:
             config_hash=job.config_hash,
             engine=job.engine,
         )
+        self._carried = iter(self._chain)
         self._marks = job.store.simulated_days(job.home_id, scenario.name, job.config_hash)
         self._hashes: dict[tuple[date, str], str] = {}
         self._engines: Counter[str] = Counter()
@@ -176,23 +175,32 @@ class _Work:
 
     def tasks(self) -> Iterator[DayTask]:
         """Yield the days that are to be computed, one at a time."""
-        for task in self._chain:
-            self._days.add(task.local_day)
-            self._engines[task.engine] += 1
-            key, task_hash = (task.local_day, task.engine), task.task_hash()
-            mark = self._marks.get(key)
-            if mark is not None and mark.task_hash == task_hash and not self._job.recompute:
-                self._progress.advance()
-                continue
-            self._hashes[key] = task_hash
-            yield task
+        for task in self._carried:
+            if self._is_open(task):
+                yield task
 
-    def warm_up(self, tasks: Iterator[DayTask]) -> None:
+    def warm_up(self) -> None:
         """Compute the first day in this process, so that workers find the kernels compiled."""
-        with self._progress.warming():
-            for task in tasks:
-                self.keep(run_day(task))
-                return
+        with self._progress.loading():
+            first = next(self._carried, None)
+        if first is not None and not self._is_open(first):
+            first = next(self.tasks(), None)
+        if first is not None:
+            with self._progress.loading():
+                self.keep(run_day(first))
+            self._progress.is_warm = True
+
+    def _is_open(self, task: DayTask) -> bool:
+        """Count a day; return whether it is to be computed."""
+        self._days.add(task.local_day)
+        self._engines[task.engine] += 1
+        key, task_hash = (task.local_day, task.engine), task.task_hash()
+        mark = self._marks.get(key)
+        if mark is not None and mark.task_hash == task_hash and not self._job.recompute:
+            self._progress.advance()
+            return False
+        self._hashes[key] = task_hash
+        return True
 
     def keep(self, result: DayResult) -> None:
         """Write a day that is finished, as a whole."""
@@ -216,6 +224,8 @@ class _Work:
         chain, done = self._chain, len(self._hashes)
         if self._days:
             self._keep_replay()
+        for _ in chain.skipped:
+            self._progress.advance()
         found = ScenarioRun(
             scenario=self._scenario.name,
             changes=self._scenario.changes(),

@@ -4,7 +4,9 @@ SQLite runs in WAL mode with foreign keys on. Transactions are begun by hand: a 
 lock at once (BEGIN IMMEDIATE) and waits up to 10 s for it, instead of failing at its first row.
 
 MariaDB is given 2 s to take a connection and 60 s to answer; a connection that died while idle is
-replaced, and a text that does not fit is refused, whatever the mode of the server.
+replaced, and a text that does not fit is refused, whatever the mode of the server. To another
+machine it is TLS with a certificate that is trusted and bears its name (option ``ssl_ca`` of the
+URL: the authority's PEM file), unless the option ``allow_plaintext=true`` gives that up.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -28,10 +31,13 @@ from telemetry.errors import (
     TelemetryError,
 )
 from telemetry.schema import SCHEMA_HEAD
+from telemetry.server_tls import is_this_machine, tls_context, tls_error
 
 BUSY_TIMEOUT_MS = 10_000
 # Seconds; what the URL says instead counts.
 _TIMEOUTS = {"connect_timeout": 2, "read_timeout": 60, "write_timeout": 60}
+_PLAINTEXT, _AUTHORITY = "allow_plaintext", "ssl_ca"
+NEWER = "a newer Darkstar wrote it; update this one, or open a copy made before"
 _LOCK_SECONDS = 30
 _WRITE = "darkstar_write"
 _BACKEND = re.compile(r"[a-z0-9]+(\+[a-z0-9_]+)?")
@@ -41,6 +47,7 @@ _WANT = (
 )
 # SQLITE_BUSY, SQLITE_LOCKED; of MariaDB: connections used up, lock wait, deadlock, time limits.
 _BUSY = frozenset({5, 6, 1040, 1205, 1213, 1969, 3024})
+_NO_TLS = 2026
 _CURES = {
     8: "it is read-only; check the rights of the file and its folder",
     10: "the disk does not answer as it should; check it and its mount",
@@ -48,6 +55,12 @@ _CURES = {
     13: "the disk is full; free some space and repeat",
     26: "it is another file; check the path",
     1021: "the disk of the server is full; free some space and repeat",
+    4047: "set innodb_read_only_compressed = OFF there",
+    _NO_TLS: (
+        "nothing was sent; to another machine it must be TLS with a certificate that is trusted "
+        "and bears its name: end the URL with ?ssl_ca=/path/ca.pem, or give TLS up with "
+        "?allow_plaintext=true"
+    ),
     1114: "the table or the disk of the server is full; free some space and repeat",
 }
 
@@ -96,10 +109,16 @@ def _engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
 
 
 def _server_engine(url: sa.URL) -> sa.Engine:
-    timeouts: dict[str, int] = {}
-    if url.get_driver_name() == "pymysql":
-        timeouts = {name: value for name, value in _TIMEOUTS.items() if name not in url.query}
-    engine = sa.create_engine(url, pool_pre_ping=True, connect_args=timeouts)
+    open_anywhere = _flag(url.query.get(_PLAINTEXT, "false"))
+    url = url.difference_update_query([_PLAINTEXT])
+    if url.get_driver_name() != "pymysql":
+        sa.create_engine(url)  # says which driver is missing
+        raise sa.exc.ArgumentError
+    extra: dict[str, Any] = {
+        name: value for name, value in _TIMEOUTS.items() if name not in url.query
+    }
+    guard = _guard(url, open_anywhere=open_anywhere)
+    engine = sa.create_engine(url, pool_pre_ping=True, connect_args=extra | guard)
 
     @sa.event.listens_for(engine, "connect")
     def _on_connect(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -110,6 +129,42 @@ def _server_engine(url: sa.URL) -> sa.Engine:
         cursor.close()
 
     return engine
+
+
+def _guard(url: sa.URL, *, open_anywhere: bool) -> dict[str, Any]:
+    """Options of the driver that keep a login from going over the network in the open.
+
+    Without them PyMySQL would try TLS, trust any certificate and do without. What else an option
+    of the URL says of TLS is refused: it could only take from that.
+
+    Raises:
+        StoreError: ``ssl_ca`` is no file of certificates.
+    """
+    if any(name.startswith("ssl") and name != _AUTHORITY for name in url.query):
+        raise sa.exc.ArgumentError
+    (_, options) = url.get_dialect()().create_connect_args(url)
+    # A file of options could name any host.
+    here = "read_default_file" not in options and (
+        "unix_socket" in options or is_this_machine(options.get("host", "localhost"))
+    )
+    authority = url.query.get(_AUTHORITY)
+    if authority is None and (here or open_anywhere):
+        return {"ssl_disabled": True}
+    try:
+        return {"ssl": tls_context(authority if isinstance(authority, str) else None)}
+    except (OSError, ValueError) as err:
+        raise StoreError(url.drivername, f"its {_AUTHORITY} is no file of certificates") from err
+
+
+def _flag(text: object) -> bool:
+    """Whether an option of a URL is true.
+
+    Raises:
+        ArgumentError: it is neither that nor false.
+    """
+    if text not in ("true", "false"):
+        raise sa.exc.ArgumentError
+    return text == "true"
 
 
 def _told_apart(url: sa.URL) -> bool:
@@ -148,6 +203,8 @@ def _fault(store: str, err: sa.exc.DBAPIError) -> StoreError:
     if code in _BUSY:
         cure = "another process holds it; try again when that has finished"
         return StoreBusyError(store, f"is busy: {said}; {cure}")
+    if tls_error(err.orig) is not None:
+        code = _NO_TLS
     cure = _CURES.get(code, "check path, rights and, for a server, that it runs")
     return StoreError(store, f"cannot be used: {said}; {cure}")
 
@@ -203,6 +260,8 @@ def prepare(engine: sa.Engine, store: str, *, read_only: bool) -> None:
             return
         if read_only:
             hint = "a store opened read-only is not migrated; open it once for writing"
+            if revision is not None and revision > SCHEMA_HEAD:
+                hint = NEWER
             raise SchemaVersionError(store, revision or "none", SCHEMA_HEAD, hint)
         _migrate(engine, store)
 

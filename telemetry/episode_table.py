@@ -43,6 +43,7 @@ _NAMES = ("home_id", "system_id", "scenario", "engine")
 _SERIES = ("home_id", "system_id", "scenario", "engine", "config_hash")
 _JSON = ("inputs_json", "context_json", "schedule_json", "config_overrides_json")
 _NUMBERS = ("planned_cost", "soc_start_kwh", "realised_bill", "realised_wear", "realised_cost")
+_WAITS = sa.exists().where(outbox.c.episode_id == table.c.episode_id)
 _CURE = "delete that row of training_episodes and simulate its day again with --recompute"
 
 
@@ -308,16 +309,32 @@ def mark_mirrored(conn: sa.Connection, pushed: Sequence[tuple[str, str]]) -> int
         outbox.c.content_hash == sa.bindparam("pushed_hash"),
     )
     rows = [{"pushed_id": name, "pushed_hash": content} for name, content in pushed]
-    return conn.execute(statement, rows).rowcount
+    marked = conn.execute(statement, rows).rowcount
+    stored = _hashes(conn, [name for name, _ in pushed])
+    # A second push that came late may have put older content over what is marked already.
+    newer = [name for name, content in pushed if stored.get(name, content) != content]
+    hashes = [stored[name] for name in newer]
+    upsert_columns(conn, outbox, {"episode_id": newer, "content_hash": hashes})
+    return marked
 
 
 def mirrored(conn: sa.Connection, most: int) -> tuple[str, ...]:
     """Name episodes that do not wait; see ``Store.mirrored_episodes``."""
     column = table.c.episode_id
-    waits = sa.exists().where(outbox.c.episode_id == column)
-    return tuple(
-        conn.execute(sa.select(column).where(~waits).order_by(column).limit(most)).scalars()
-    )
+    pushed = sa.select(column).where(~_WAITS)
+    found = dict.fromkeys(conn.execute(pushed.order_by(column).limit(most)).scalars())
+    for home_id in conn.execute(sa.select(table.c.home_id).distinct()).scalars().all():
+        newest = pushed.where(table.c.home_id == home_id).order_by(
+            table.c.episode_start.desc(), column.desc()
+        )
+        found |= dict.fromkeys(conn.execute(newest.limit(most)).scalars())
+    return tuple(found)
+
+
+def count_mirrored(conn: sa.Connection) -> int:
+    """Count episodes that do not wait; see ``Store.count_mirrored``."""
+    statement = sa.select(sa.func.count()).select_from(table).where(~_WAITS)
+    return conn.execute(statement).scalar_one()
 
 
 def requeue(conn: sa.Connection) -> int:
@@ -336,17 +353,16 @@ def prune(
     if wanted.last_day is not None:
         last = min(last, wanted.last_day)
     old = _where(replace(wanted, last_day=last))
-    waits = sa.exists().where(outbox.c.episode_id == table.c.episode_id)
     counted = sa.select(sa.func.count(), sa.func.sum(_json_bytes())).select_from(table)
-    deleted, size = conn.execute(counted.where(*old, ~waits)).one()
-    kept = sa.select(sa.func.count()).select_from(table).where(*old, waits)
+    deleted, size = conn.execute(counted.where(*old, ~_WAITS)).one()
+    kept = sa.select(sa.func.count()).select_from(table).where(*old, _WAITS)
     counts = PruneCounts(
         deleted=deleted,
         kept_unmirrored=conn.execute(kept).scalar_one(),
         json_bytes=0 if size is None else int(size),
     )
     if deleted and not dry_run:
-        _delete(conn, [*old, ~waits])
+        _delete(conn, [*old, ~_WAITS])
     return counts
 
 

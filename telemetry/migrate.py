@@ -9,6 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from telemetry.database import NEWER
 from telemetry.errors import SchemaVersionError, StoreError
 from telemetry.schema import SCHEMA_HEAD
 
@@ -33,8 +34,7 @@ def upgrade(conn: sa.Connection, store: str, revision: str | None) -> None:
     config = alembic_config()
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if revision is not None and revision not in known:
-        hint = "a newer Darkstar wrote it; update this one, or open a copy made before"
-        raise SchemaVersionError(store, revision, SCHEMA_HEAD, hint)
+        raise SchemaVersionError(store, revision, SCHEMA_HEAD, NEWER)
     if revision is None:
         tables = sorted(set(sa.inspect(conn).get_table_names()) - {"alembic_version"})
         if tables:

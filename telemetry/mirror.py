@@ -30,7 +30,7 @@ from telemetry.episode import Episode, EpisodeFilter
 from telemetry.errors import MissingExtraError, PeerReplyError
 from telemetry.mirror_faults import UNKNOWN_DATABASE, error_number, faults_told
 from telemetry.mirror_server import MirrorServer
-from telemetry.schema import training_episodes
+from telemetry.schema import UNCOMPRESSED_TOO, training_episodes
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -138,14 +138,19 @@ class Mirror:
                 raise
 
     def has_lost(self, store: EpisodeStore) -> bool:
-        """Whether episodes that left the store's outbox are absent; a few are looked up."""
+        """Whether episodes that left the store's outbox are absent: some looked up, all counted.
+
+        Others may hold rows there, too: some that a backup did not bring back can stay unnoticed.
+        """
         pushed = store.mirrored_episodes(_LOOKED_UP)
         if not (pushed and self.exists()):
             return bool(pushed)
+        mirrored = store.count_mirrored()
         key = training_episodes.c.episode_id
+        count = sa.select(sa.func.count()).select_from(training_episodes)
         with self._connected() as conn:
-            found = conn.execute(sa.select(sa.func.count()).where(key.in_(pushed))).scalar_one()
-        return found < len(pushed)
+            found = conn.execute(count.where(key.in_(pushed))).scalar_one()
+            return found < len(pushed) or conn.execute(count).scalar_one() < mirrored
 
     def push(
         self, store: EpisodeStore, *, on_batch: Callable[[int], None] | None = None
@@ -218,6 +223,7 @@ class Mirror:
     def _complete_table(self) -> None:
         """Make what is missing of the table: all of it, or an index that a crash left out."""
         with self._told(), self._engine.begin() as conn:
+            conn.exec_driver_sql(UNCOMPRESSED_TOO)
             training_episodes.create(conn, checkfirst=True)
             for index in training_episodes.indexes:
                 index.create(conn, checkfirst=True)

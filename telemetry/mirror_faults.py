@@ -15,6 +15,7 @@ from telemetry.errors import (
     PeerReplyError,
     PeerUnreachableError,
 )
+from telemetry.server_tls import tls_error
 
 __all__ = ["UNKNOWN_DATABASE", "error_number", "faults_told"]
 
@@ -36,6 +37,11 @@ _RIGHTS = (
     "as its administrator, run GRANT ALL ON {database}.* TO that user",
 )
 _BUSY = (PeerNotReadyError, "is busy: {said}", "try again later; what waits stays")
+_UNCOMPRESSED = (
+    PeerReplyError,
+    "writes no compressed tables: {said}",
+    "set innodb_read_only_compressed = OFF there; what waits stays",
+)
 _FULL = (PeerNotReadyError, "is full: {said}", "free some space there and repeat")
 _OTHER = (
     PeerReplyError,
@@ -49,6 +55,7 @@ _MEANINGS = {
     **dict.fromkeys((1044, 1142, 1143, 1227, 1410), _RIGHTS),
     **dict.fromkeys((1040, 1053, 1203, 1205, 1213, 1226, 1290, 1317, 1836, 1927, 1969), _BUSY),
     **dict.fromkeys((3024,), _BUSY),
+    **dict.fromkeys((4047,), _UNCOMPRESSED),
     **dict.fromkeys((1021, 1041, 1114), _FULL),
     **dict.fromkeys((0, 2002, 2003, 2006, 2013, 2055), _CUT_OFF),
 }
@@ -75,7 +82,7 @@ def error_number(err: sa.exc.DBAPIError) -> int:
 
 def _fault(place: str, database: str, err: sa.exc.DBAPIError) -> PeerError:
     number, said = error_number(err), _said(err)
-    refused = _tls_error(err.orig)
+    refused = tls_error(err.orig)
     if refused is not None or number == _NO_TLS:
         return _tls_fault(place, refused, said)
     kind, reason, cure = _MEANINGS.get(number, _OTHER)
@@ -95,9 +102,3 @@ def _tls_fault(place: str, refused: ssl.SSLError | None, said: str) -> PeerError
         return PeerUnreachableError(place, reason, cure)
     cure = "have the server offer TLS; nothing was sent (or give it up: allow_plaintext: true)"
     return PeerUnreachableError(place, f"no TLS: {said}", cure)
-
-
-def _tls_error(err: BaseException | None) -> ssl.SSLError | None:
-    """Find the TLS error that the driver wrapped."""
-    found = getattr(err, "original_exception", err)
-    return found if isinstance(found, ssl.SSLError) else None

@@ -7,13 +7,13 @@ up for one server. What cannot be guarded is refused here, before anything is se
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from telemetry.errors import MirrorError
+from telemetry.server_tls import is_this_machine, tls_context
 
 __all__ = ["DEFAULT_DATABASE", "MirrorServer"]
 
@@ -79,12 +79,7 @@ class MirrorServer:
     @property
     def is_local(self) -> bool:
         """Whether nothing that is sent leaves this machine."""
-        if self.socket or self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return bool(self.socket) or is_this_machine(self.host)
 
     @property
     def uses_tls(self) -> bool:
@@ -100,7 +95,7 @@ class MirrorServer:
         if not self.uses_tls:
             return None
         try:
-            return ssl.create_default_context(cafile=self.tls_ca)
+            return tls_context(self.tls_ca)
         except (OSError, ValueError) as err:
             reason = getattr(err, "strerror", None) or err
             want = "a PEM file with the certificate of the server's authority"

@@ -41,6 +41,8 @@ COMPRESSED: dict[str, Any] = {
     for dialect in ("mysql", "mariadb")
     for option, value in (("row_format", "COMPRESSED"), ("key_block_size", "8"))
 }
+UNCOMPRESSED_TOO = "SET SESSION innodb_strict_mode = OFF"
+"""A server that cannot compress (one file for all tables, large pages) makes a plain table then."""
 
 
 class UtcSeconds(sa.types.TypeDecorator[datetime]):

@@ -88,15 +88,23 @@ class EpisodeStore(StoreBase):
     def mark_mirrored(self, pushed: Sequence[tuple[str, str]]) -> int:
         """The mirror holds these: pairs of id and content hash; how many wait no longer.
 
-        One whose content changed meanwhile keeps waiting.
+        One whose content changed meanwhile keeps waiting, or waits again.
         """
         with self._write() as conn:
             return episode_table.mark_mirrored(conn, pushed)
 
     def mirrored_episodes(self, most: int) -> tuple[str, ...]:
-        """Ids of some that do not wait for the mirror: the same as long as nothing is written."""
+        """Ids of some that do not wait for the mirror: ``most`` of all, the newest of each home.
+
+        They are the same as long as nothing is written.
+        """
         with self._read() as conn:
             return episode_table.mirrored(conn, most)
+
+    def count_mirrored(self) -> int:
+        """How many episodes do not wait for the mirror."""
+        with self._read() as conn:
+            return episode_table.count_mirrored(conn)
 
     def requeue_episodes(self) -> int:
         """Let every stored episode wait, for a mirror that is new or lost rows; how many do."""

@@ -88,6 +88,7 @@ class RealMariaDB:
         self.user, self.password = "darkstar", f"s:3/{secrets.token_urlsafe(9)}@%#"
         self.folder.mkdir(parents=True, exist_ok=True)
         # A socket's path ends at 107 bytes, and those of pytest can be longer.
+        # Also its tmpdir: a server that starts removes all temporary tables of a shared one.
         self._short = Path(tempfile.mkdtemp(prefix="mdb", dir="/tmp"))
         self.socket = self._short / "s"
         self.certificates: Certificates | None = None
@@ -200,6 +201,7 @@ class RealMariaDB:
             _need("mariadb-install-db"),
             "--no-defaults",
             f"--datadir={self.folder / 'data'}",
+            f"--tmpdir={self._short}",
             f"--user={_me()}",
             "--skip-test-db",
             "--auth-root-authentication-method=normal",
@@ -218,6 +220,7 @@ class RealMariaDB:
             f"--socket={self.socket}",
             f"--port={self.port}",
             f"--pid-file={self._short / 'pid'}",
+            f"--tmpdir={self._short}",
             *self._tls_options(),
             *self.options,
         ]

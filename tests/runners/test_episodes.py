@@ -97,12 +97,12 @@ def test_list_has_a_row_for_each_series(folder: Path) -> None:
     lines = result.stdout.splitlines()
     assert max(map(len, lines)) <= 80
     rows = [line.split() for line in lines if line.split()[:1] == ["simulation"]]
-    assert [(row[1], row[5], row[7]) for row in rows] == [
+    assert [(row[1], row[4], row[6]) for row in rows] == [
         ("0-recorded", "6", "4"),
         ("1-load-noise", "6", "4"),
     ]
     assert "episodes of demo" in result.stdout
-    assert "8 wait for a mirror, but none is configured" in result.stdout
+    assert "8 to mirror, but no mirror is configured" in result.stdout
 
 
 def test_list_as_json(folder: Path) -> None:
@@ -128,6 +128,17 @@ def test_list_of_nothing_says_how_there_comes_something(tmp_path: Path) -> None:
     result = episodes(tmp_path, "list")
     assert result.exit_code == 0, result.output
     assert "no episodes: darkstar plan records live ones" in result.stdout
+    filtered = episodes(tmp_path, "list", "--scenario", "nope")
+    assert filtered.stdout == "no episodes fit these filters\n"
+
+
+def test_list_shows_a_long_scenario_whole(tmp_path: Path) -> None:
+    make_folder(tmp_path)
+    with Store.open(tmp_path / "darkstar.sqlite", system_id="simulation") as store:
+        store.put_episodes("demo", simulated("1-load-noise-seed7"))
+    lines = episodes(tmp_path, "list").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any("1-load-noise-seed7" in line for line in lines)
 
 
 # show

@@ -97,13 +97,13 @@ def test_what_waits_is_pushed(house: House, tmp_path: Path) -> None:
     done = run("mirror", "--config", house.config, "--json", report)
     assert done.exit_code == 0, done.output
     assert "3 episodes pushed in" in done.output
-    assert "its table made anew, 0 waiting" in done.output
+    assert "its table made, 0 waiting" in done.output
     assert house.is_mirrored()
     told = json.loads(report.read_text())
     assert told["server"] == f"MariaDB at 127.0.0.1:{house.peer.port}"
     assert (told["pushed"], told["waiting"], told["too_large"]) == (3, 0, [])
     house.put(4)
-    assert "1 episodes pushed in" in run("mirror", "--config", house.config).output
+    assert "1 episode pushed in" in run("mirror", "--config", house.config).output
     assert "0 episodes pushed in" in run("mirror", "--config", house.config).output
     house.peer.sql("UPDATE training_episodes SET engine = 'other' LIMIT 2", DATABASE)
     assert not house.is_mirrored()
@@ -120,6 +120,8 @@ def test_a_dry_run_only_counts(house: House) -> None:
     assert house.peer.sql(f"SHOW DATABASES LIKE '{DATABASE}'") == ""
     assert house.waiting() == 3
     assert not (house.config.parent / LOCK_FILE).exists()
+    told = run("mirror", "--config", house.config, "--dry-run").stdout.splitlines()
+    assert told[0] == f"MariaDB at 127.0.0.1:{house.peer.port}: nothing written"
     run("mirror", "--config", house.config)
     house.peer.sql("DROP TABLE training_episodes", DATABASE)
     house.put(4)
@@ -137,8 +139,9 @@ def test_what_the_server_does_not_take_is_named(tmp_path: Path, make_mariadb: Ma
     done = run("mirror", "--config", house.config)
     assert done.exit_code == 0
     assert "2 episodes pushed" in done.output
-    assert f"1 are larger than the server's max_allowed_packet and wait ({large.episode_id})" in (
-        done.output
+    assert (
+        f"1 episode larger than the server's max_allowed_packet: not pushed ({large.episode_id})"
+        in (done.output)
     )
 
 

@@ -82,7 +82,7 @@ def test_a_day_adds_96_rows_and_then_none(house: Path, computed: list[date]) -> 
     assert len(first["episode_outbox"]) == 96
     again = simulate(house, "2025-06-02", "2025-06-03", "--scenarios", "1")
     assert again.exit_code == 0, again.output
-    assert "0-recorded: 0 days simulated, 1 passed by, 0 skipped" in again.stderr
+    assert "0-recorded: 0 days simulated, 1 done before, 0 skipped" in again.stderr
     assert computed == [date(2025, 6, 2)]
     assert rows(house) == first
 
@@ -417,3 +417,19 @@ def test_a_home_without_battery_has_nothing_to_plan(house: Path) -> None:
     assert done.exit_code == 78
     assert "demo: the home has no battery, so there is nothing to plan" in done.stderr
     assert all(not found for found in rows(house).values())
+
+
+def test_only_loading_kernels_is_told_as_such(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days that are passed by take their time, too: that is no compiling."""
+    simulate(house, "2025-06-02", "2025-06-05")
+    is_open = runners.simulate_scenario._Work._is_open
+
+    def slow(work: runners.simulate_scenario._Work, task: DayTask) -> bool:
+        time.sleep(0.3)
+        return is_open(work, task)
+
+    monkeypatch.setattr("runners.patience._LOADED_SECONDS", 0.5)
+    monkeypatch.setattr(runners.simulate_scenario._Work, "_is_open", slow)
+    again = simulate(house, "2025-06-02", "2025-06-05")
+    assert "3 done before" in again.stderr
+    assert "compiling" not in again.stderr

@@ -29,6 +29,7 @@ KILLS, SEED = 20, 4
 PERIOD = ("2025-10-24", "2025-11-03")
 THREE = ("--scenarios", "3")
 EPISODES = 3 * (9 * 96 + 100)
+WRITING_SECONDS, A_DAY_SECONDS = 0.03, 0.15
 WITH_PROCESSES = 5
 """Every so many of the runs is a command line with two processes."""
 
@@ -100,19 +101,21 @@ def _forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def days_done(folder: Path) -> int:
-    with sqlite3.connect(folder / "darkstar.sqlite") as db:
-        (count,) = db.execute("SELECT count(*) FROM simulated_days").fetchone()
-    db.close()
-    return int(count)
+def is_writing(folder: Path) -> bool:
+    """Say whether anything of a transaction is on the disk; SQLite's log is empty before."""
+    try:
+        return (folder / "darkstar.sqlite-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def kill_at_random(batch: Running, folder: Path, rng: np.random.Generator) -> bool:
-    """Kill a batch that has written a day, or has run for a while; False where it had ended."""
-    before, latest = days_done(folder), time.monotonic() + rng.uniform(0.5, 8.0)
-    while batch.is_alive() and time.monotonic() < latest and days_done(folder) == before:
-        time.sleep(0.002)
-    time.sleep(rng.uniform(0.0, 0.3))
+    """Kill a batch while it reads, writes a day, or computes the next; False where it had ended."""
+    most = rng.choice([0.0, WRITING_SECONDS, A_DAY_SECONDS], p=[0.2, 0.5, 0.3])
+    end = time.monotonic() + (20.0 if most else rng.uniform(0.0, 1.0))
+    while batch.is_alive() and time.monotonic() < end and not is_writing(folder):
+        time.sleep(0.0002)
+    time.sleep(rng.uniform(0.0, most))
     was_alive = batch.is_alive()
     batch.kill()
     return was_alive

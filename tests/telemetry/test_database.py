@@ -172,6 +172,21 @@ def test_wrong_urls_tell_nothing_of_a_password(url: str, *, read_only: bool) -> 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("option", "match"),
+    [
+        ("ssl_disabled=true", "no URL of a store"),
+        ("ssl_verify_cert=false", "no URL of a store"),
+        ("ssl_check_hostname=false", "no URL of a store"),
+        ("allow_plaintext=yes", "no URL of a store"),
+        ("ssl_ca=/nowhere/ca.pem", "its ssl_ca is no file of certificates"),
+    ],
+)
+def test_options_that_weaken_tls_are_refused(option: str, match: str) -> None:
+    with pytest.raises(StoreError, match=match):
+        database.connect(f"mysql+pymysql://me:word@nas/facts?{option}", read_only=False)
+
+
 def test_a_place_is_shown_without_user_password_and_options() -> None:
     url = sa.make_url("mysql+pymysql://me:pass%40word@host:3307/facts?passwd=other")
     assert database.shown(url) == "mysql+pymysql://host:3307/facts"

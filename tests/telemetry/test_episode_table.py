@@ -156,6 +156,19 @@ def test_a_transaction_is_whole_or_nothing(each_store: Store) -> None:
     assert each_store.simulated_days("villa", "0-recorded", kept.config_hash) == {}
 
 
+def test_older_content_that_was_pushed_last_waits_again(each_store: Store) -> None:
+    """Of two pushes at once the slow one put the older content over the newer."""
+    old, new = an_episode(0), an_episode(0, schedule_json='{"charge":[9.0]}')
+    each_store.put_episodes("villa", [old])
+    each_store.put_episodes("villa", [new])
+    assert each_store.mark_mirrored([(new.episode_id, new.content_hash)]) == 1
+    assert each_store.mark_mirrored([(old.episode_id, old.content_hash)]) == 0
+    assert each_store.episodes_to_mirror(10) == (new,)
+    assert each_store.mark_mirrored([(new.episode_id, new.content_hash)]) == 1
+    assert each_store.mark_mirrored([("0" * 36, "0" * 32)]) == 0
+    assert each_store.waiting_episodes() == 0
+
+
 def test_everything_waits_again(each_store: Store) -> None:
     made = [an_episode(number) for number in range(3)]
     put_all(each_store, *made)

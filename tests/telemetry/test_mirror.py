@@ -27,6 +27,12 @@ from tests.telemetry.mirrors import HOME, ODD, episode, put, rows, server_of
 pytestmark = pytest.mark.integration
 
 DATABASE = "mirror_test"
+DELETE = "DELETE FROM training_episodes WHERE episode_id = '{}'"
+FOREIGN = (
+    "CREATE TEMPORARY TABLE one SELECT * FROM training_episodes LIMIT 1;"
+    "UPDATE one SET episode_id = 'another';"
+    "INSERT INTO training_episodes SELECT * FROM one"
+)
 LARGE = "x" * 8000  # over a hundred of them make several batches
 
 
@@ -116,6 +122,44 @@ def test_a_mirror_that_lost_its_rows_gets_them_again(
     peer.sql(f"{harm} training_episodes", DATABASE)
     report = push(store, peer)
     assert (report.pushed, report.created) == (5, harm == "DROP TABLE")
+    assert_equal(store, peer)
+
+
+def test_a_mirror_of_an_old_backup_is_noticed(store: Store, peer: RealMariaDB) -> None:
+    """One row is enough: the newest is looked up, and all are counted."""
+    made = sorted((episode(number) for number in range(60)), key=lambda one: one.episode_id)
+    put(store, made)
+    push(store, peer)
+    newest = max(made, key=lambda one: one.episode_start)
+    other = next(one for one in made[20:] if one.episode_start < episode(30).episode_start)
+    for lost, masked in ((newest, True), (other, False)):
+        peer.sql(DELETE.format(lost.episode_id), DATABASE)
+        if masked:  # of another system: the count alone would not tell
+            peer.sql(FOREIGN, DATABASE)
+        assert push(store, peer).pushed == 60
+        peer.sql(DELETE.format("another"), DATABASE)
+        assert_equal(store, peer)
+        assert push(store, peer).pushed == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "fails"),
+    [("--innodb-file-per-table=OFF", False), ("--innodb-read-only-compressed=ON", True)],
+)
+def test_a_server_that_does_not_compress(
+    store: Store, make_mariadb: MakeMariaDB, option: str, *, fails: bool
+) -> None:
+    peer = make_mariadb(options=[option, "--innodb-strict-mode=ON"]).start()
+    put(store, [episode(0)])
+    if fails:
+        with pytest.raises(PeerReplyError, match="set innodb_read_only_compressed = OFF"):
+            push(store, peer)
+        peer.sql("SET GLOBAL innodb_read_only_compressed = OFF")
+    else:
+        with Store.open(peer.make_database("primary"), system_id="test") as primary:
+            put(primary, [episode(0)])
+            assert primary.waiting_episodes() == 1
+    push(store, peer)
     assert_equal(store, peer)
 
 

@@ -79,6 +79,8 @@ def test_newer_store_is_refused(tmp_path: Path) -> None:
     raw.close()
     with pytest.raises(SchemaVersionError, match="revision is 9999, want 0004; a newer Darkstar"):
         Store.open(path)
+    with pytest.raises(SchemaVersionError, match="revision is 9999, want 0004; a newer Darkstar"):
+        Store.open(path, read_only=True)
 
 
 def test_other_databases_are_left_alone(tmp_path: Path) -> None:

@@ -294,6 +294,24 @@ def test_a_store_of_0003_keeps_its_data(mariadb: RealMariaDB) -> None:
         assert list(store.episodes(EpisodeFilter())) == EPISODES
 
 
+@pytest.mark.parametrize(
+    "undone",
+    [
+        "DROP TABLE simulated_days",
+        "DROP TABLE simulated_days, episode_outbox;"
+        "DROP INDEX ix_training_episodes_read ON training_episodes",
+    ],
+)
+def test_a_migration_that_was_cut_off_is_finished(mariadb: RealMariaDB, undone: str) -> None:
+    dsn = mariadb.make_database("cut_off")
+    with Store.open(dsn) as store, store._read() as conn:
+        whole = _tables(conn)
+    mariadb.sql(undone, "cut_off")
+    mariadb.sql("UPDATE alembic_version SET version_num = '0003'", "cut_off")
+    with Store.open(dsn) as store, store._read() as conn:
+        assert _tables(conn) == whole
+
+
 def test_two_programs_migrate_one_after_the_other(
     mariadb: RealMariaDB, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,6 +355,37 @@ def test_a_server_that_is_down_or_refuses(make_mariadb: MakeMariaDB) -> None:
     told = f"{caught.value!r} {caught.value.__cause__!r}"
     assert server.password[5:14] not in told
     assert "s:4" not in told
+
+
+def test_a_login_goes_to_another_machine_over_trusted_tls_alone(
+    make_mariadb: MakeMariaDB, mariadb: RealMariaDB
+) -> None:
+    peer = make_mariadb(tls=True, tls_names=["127.0.0.1", "0.0.0.0"]).start()  # noqa: S104
+    remote = "0.0.0.0"  # noqa: S104 - reaches this machine, is no loopback
+    here = sa.make_url(peer.make_database("facts"))
+    away = here.set(host=remote)
+
+    def cipher(url: sa.URL) -> str:
+        text = url.render_as_string(hide_password=False)
+        with Store.open(text) as store, store._read() as conn:
+            return str(conn.exec_driver_sql("SHOW STATUS LIKE 'Ssl_cipher'").one()[1])
+
+    assert cipher(here) == ""
+    assert cipher(here.update_query_dict({"ssl_ca": str(peer.ca)})) != ""
+    assert cipher(away.update_query_dict({"ssl_ca": str(peer.ca)})) != ""
+    assert cipher(away.update_query_dict({"allow_plaintext": "true"})) == ""
+    by_socket = {"unix_socket": str(peer.socket)}
+    assert cipher(away.update_query_dict(by_socket)) == ""
+    plain = sa.make_url(mariadb.make_database("facts"))
+    for url in (
+        away,
+        here.update_query_dict({"host": remote}),
+        plain.set(host=remote),
+        plain.update_query_dict({"ssl_ca": str(peer.ca)}),
+    ):
+        with pytest.raises(StoreError, match=r"nothing was sent.*allow_plaintext=true") as caught:
+            cipher(url)
+        assert str(peer.password) not in str(caught.value)
 
 
 def test_a_server_has_little_time(mariadb: RealMariaDB) -> None:
