@@ -20,7 +20,7 @@ from typing import final
 
 import numpy as np
 
-from sim.errors import ScenarioError
+from sim.errors import KnownInputsError, ScenarioError
 from sim.facts import Facts
 from sim.planning import HomeModel, exchange_rate
 from telemetry.arrays import F64, I64
@@ -172,12 +172,15 @@ class _Changed:
         currency: str | None = None,
         source: str | None = None,
     ) -> PriceSeries:
-        """Spot prices, shifted."""
+        """Spot prices, shifted; those in a currency without a rate, which no plan uses, are not."""
         found = self.facts.prices(area, start, end, as_of=as_of, currency=currency, source=source)
         if self.scenario.kind is not Kind.PRICE_SHIFT or found.currency is None:
             return found
-        shift = self.changes["price_shift_per_kwh"] / exchange_rate(self.model, found.currency)
-        return replace(found, values=found.values + shift)
+        try:
+            rate = exchange_rate(self.model, found.currency)
+        except KnownInputsError:
+            return found
+        return replace(found, values=found.values + self.changes["price_shift_per_kwh"] / rate)
 
     def price_currencies(
         self, area: str, start: datetime, end: datetime, *, as_of: datetime | None = None

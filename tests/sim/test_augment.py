@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sim.asof import BaselineForecasts
 from sim.augment import Kind, Scenario, augmented, scenarios
-from sim.errors import ScenarioError
+from sim.errors import KnownInputsError, ScenarioError
 from sim.facts import Facts
 from sim.history import realised
 from sim.planning import known_inputs, read_spot
@@ -193,6 +193,20 @@ def test_prices_are_shifted_in_the_currency_of_the_home(store: Store) -> None:
         np.testing.assert_allclose(seen.values, plain.values + shift, rtol=0.0, atol=1e-12)
         assert seen.newest_issue == plain.newest_issue
         assert np.isnan(seen.values).any() == (at is not None)
+
+
+def test_prices_that_no_plan_uses_need_no_rate(gappy: Store) -> None:
+    """Prices in NOK beside those that the home pays; only what is used must have a rate."""
+    slots = slot_range(FIRST, FIRST + QUARTER)
+    gappy.put_prices(
+        "SE4", source="m", currency="NOK", start=FIRST, slot_minutes=15,
+        values=np.ones(3), issued_at=FIRST,
+    )  # fmt: skip
+    shift = PRICE_SHIFT.changes()["price_shift_per_kwh"]
+    facts = augmented(gappy, house(), PRICE_SHIFT)
+    assert read_spot(facts, house(), slots, None).values == pytest.approx(0.7 + shift)
+    with pytest.raises(KnownInputsError, match="are in NOK, the home pays in SEK"):
+        read_spot(facts, house(), slots + 900, None)
 
 
 def test_missing_stays_missing_and_zero_stays_zero(gappy: Store) -> None:
