@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.episodes import mirror, real_folder, simulate
 from runners.output import write_text
 from runners.results_homes import data_found
-from runners.results_page import EPISODES, kept, marked, stamp
+from runners.results_page import stamp, with_episodes
 from tests.peers.mariadb import RealMariaDB, missing
 
 PAGE = Path("docs/results.md")
@@ -33,9 +33,7 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as folder:
         section = _section(Path(folder), data)
-    page = PAGE.read_text(encoding="utf-8")
-    old = marked(EPISODES, kept(page, EPISODES))
-    write_text(PAGE, page.replace(old, marked(EPISODES, section)))
+    write_text(PAGE, with_episodes(PAGE.read_text(encoding="utf-8"), section))
     sys.stdout.write(f"wrote {PAGE}: episodes\n")
     return 0
 

@@ -94,6 +94,13 @@ def make_page(headline: str, demo: str, real: str, episodes: str) -> str:
     )
 
 
+def with_episodes(page: str, episodes: str) -> str:
+    """Return a page with another section on episodes, the last one of it."""
+    before, found, _ = page.partition(_WHICH_EPISODES)
+    gap = "" if found else "\n"
+    return f"{before}{gap}{_WHICH_EPISODES}{marked(EPISODES, episodes)}"
+
+
 def marked(name: str, text: str) -> str:
     """Return a section between marks, by which a later run finds it."""
     return f"<!-- {name}: begin -->\n{text.strip()}\n<!-- {name}: end -->\n"

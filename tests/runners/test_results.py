@@ -13,7 +13,7 @@ import typer
 import runners.results
 from runners.results import How, Made, make_demo, put_headline, quick_look, run_results
 from runners.results_homes import Period, ReferenceHome
-from runners.results_page import DEMO, EPISODES, HEADLINE, REAL, kept, make_page
+from runners.results_page import DEMO, EPISODES, HEADLINE, REAL, kept, make_page, with_episodes
 from runners.results_plans import MOMENTS, spread
 from runners.results_replay import Case
 
@@ -204,6 +204,16 @@ def test_a_page_without_real_homes_says_so() -> None:
     assert section(page, REAL).startswith("Not made yet: run `make results`")
     assert section(page, DEMO) == "the demo table"
     assert section(page, HEADLINE) == "a headline"
+
+
+def test_episodes_are_put_into_any_page_and_kept(without: Rebuilt) -> None:
+    """Also into one of an earlier version, which has no such section; the rest stays."""
+    page = with_episodes(without.page, "| the rows |")
+    assert section(page, EPISODES) == "| the rows |"
+    assert with_episodes(page, "| others |") == page.replace("| the rows |", "| others |")
+    assert with_episodes(page.partition("\n## Episodes")[0], "| the rows |") == page
+    real = kept(page, REAL)
+    assert make_page(kept(page, HEADLINE), kept(page, DEMO), real, kept(page, EPISODES)) == page
 
 
 @pytest.mark.parametrize(
