@@ -33,7 +33,7 @@ def episode_lines(median: dict[str, float], folder: Path) -> list[Line]:
         _batch_line("storage", storage, "at most 60 s"),
         Line(
             what="what they add to the store",
-            measured=f"{storage.store_mb:.0f} MB",
+            measured=f"{storage.store_mb:.1f} MB",
             ratio=f"{storage.json_kb:.1f} kB of JSON an episode",
             target="at most 180 MB, 12 kB",
         ),
