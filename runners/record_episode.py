@@ -11,7 +11,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from mpc import Plan
-from runners.replay_store import config_hash
+from runners.settings import config_hash
 from sim.day_context import context_of, seen_before
 from sim.episode_format import OBSERVED_SLOTS, EpisodeContext, make_episode
 from sim.planning import HomeModel, KnownInputs, zone_of

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mpc.site import as_limit
 from runners.dates import refuse_reversed
 from runners.errors import EX_DATAERR, EX_USAGE, ConfigError, Problem
 from runners.plan import StartState
 from sim.asof import BaselineForecasts
 from sim.errors import ReplayError
 from sim.history import Realised, gap_free_stretches, realised
-from sim.planning import HomeModel, zone_of
+from sim.planning import HomeModel, battery_window, half_full, zone_of
 from sim.window import ReplayWindow, replay_window
 from telemetry.channels import Quality
 from telemetry.quality_table import DayClass
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from telemetry.store import Store
 
 __all__ = ["Days", "HeldFlat", "ReplayInputs"]
-__all__ += ["battery_window", "read_inputs", "start_energy"]
+__all__ += ["read_inputs", "start_energy"]
 
 _DAY = timedelta(days=1)
 _EASY_BRIDGE_HOURS = 2.0
@@ -145,9 +144,7 @@ def start_energy(
     elif soc_percent is not None:
         option, start = "--soc-percent", battery.capacity_kwh * soc_percent / 100.0
     else:
-        half = 0.5 * battery.capacity_kwh
-        start = min(max(half, low), high)
-        source = "half full" if start == half else "the edge of its window next to half full"
+        start, source = half_full(model)
         return StartState(soc_kwh=start, source=source)
     if not low <= start <= high:
         message = (
@@ -156,13 +153,6 @@ def start_energy(
         )
         raise ConfigError(option, [Problem("", "", message)], exit_code=EX_USAGE)
     return StartState(soc_kwh=start, source=option)
-
-
-def battery_window(model: HomeModel) -> tuple[float, float]:
-    """Return the least and the most stored energy that hold in every slot, kWh."""
-    battery = model.site.battery
-    low, high = as_limit(battery.min_soc_kwh), as_limit(battery.max_soc_kwh)
-    return float(np.max(low)), float(np.min(high))
 
 
 def _bounds(model: HomeModel, days: Days) -> tuple[datetime, datetime]:

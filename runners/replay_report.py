@@ -20,8 +20,9 @@ from rich.table import Table
 
 from mpc.site import as_limit
 from runners.output import many, summary_table
-from runners.replay_inputs import ReplayInputs, battery_window
+from runners.replay_inputs import ReplayInputs
 from runners.replay_names import PLANNING, PolicyName
+from sim.planning import battery_window
 from sim.regret import Ledger
 from telemetry.arrays import F64
 

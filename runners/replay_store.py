@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from runners.output import json_text
+from runners.settings import settings_text
 from sim.asof import Forecasts
 from sim.planning import HomeModel
 from sim.replay import Replay
@@ -28,16 +29,12 @@ from telemetry.slots import SLOT_SECONDS, from_epoch, to_epoch
 __all__ = [
     "REPLAY_SCHEMA",
     "Kept",
-    "config_hash",
     "forecast_hash",
-    "settings_text",
     "stored",
     "window_hash",
 ]
 
 REPLAY_SCHEMA = "darkstar.replay/1"
-_CONFIG_SCHEMA = "darkstar.config/1"
-"""Of ``config_hash``: with another one every episode would get another name."""
 _DONE = SERIES[:-2]
 """Series that ``Replay`` has under the same name; cost and regret follow."""
 _CHUNK_SLOTS = 96
@@ -89,7 +86,7 @@ def stored(
     kept: Kept, model: HomeModel, *, currency: str, made_at: datetime
 ) -> tuple[StoredReplay, tuple[ReplayDay, ...]]:
     """Return the rows of a replay."""
-    result, settings = kept.result, settings_text(model)
+    result, settings = kept.result, settings_text(model, schema=REPLAY_SCHEMA)
     start = result.start.astimezone(UTC)
     head = StoredReplay(
         replay_id=_replay_id(kept, settings),
@@ -160,28 +157,3 @@ def _replay_id(kept: Kept, settings: str) -> str:
         kept.inputs_hash,
     ]
     return hashlib.sha256(json_text(facts).encode()).hexdigest()[:16]
-
-
-def config_hash(model: HomeModel) -> str:
-    """Return 16 hexadecimal digits that name site, tariff and options."""
-    text = settings_text(model, schema=_CONFIG_SCHEMA)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def settings_text(model: HomeModel, *, schema: str = REPLAY_SCHEMA) -> str:
-    """Return site, tariff and options as JSON; a limit that is none is null."""
-    return json_text(
-        {
-            "schema": schema,
-            "site": model.site,
-            "tariff": model.tariff,
-            "price_area": model.price_area,
-            "price_currency": model.price_currency,
-            "exchange_rates": model.exchange_rates,
-            "pairing": model.pairing,
-            "horizon_hours": model.horizon_hours,
-            "load_days": model.load_days,
-            "pv_days": model.pv_days,
-        },
-        indent=None,
-    )

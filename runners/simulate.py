@@ -25,14 +25,13 @@ from runners.config import Config, load_config
 from runners.errors import EX_DATAERR, EX_USAGE, ConfigError, Problem
 from runners.output import console, write_json
 from runners.plan import home_model
-from runners.replay_inputs import battery_window
-from runners.replay_store import config_hash
+from runners.settings import config_hash
 from runners.simulate_pool import Pool, cluster_pool, local_pool
 from runners.simulate_report import Batch, ScenarioRun, Skipped, report, skipped_lines
 from runners.simulate_scenario import Job, Progress, run_scenario
 from runners.validate import channels_of
 from sim.augment import scenarios
-from sim.planning import HomeModel, zone_of
+from sim.planning import HomeModel, battery_window, zone_of
 from sim.simulation import AUTO, ChosenDay, choose_days, start_soc
 from telemetry.quality.validate import judge
 from telemetry.quality_table import DayClass

@@ -23,7 +23,8 @@ from rich.progress import Progress as Bar
 
 from runners.output import many
 from runners.patience import patience
-from runners.replay_store import settings_text
+from runners.replay_store import REPLAY_SCHEMA
+from runners.settings import settings_text
 from runners.simulate_pool import Pool
 from runners.simulate_report import ScenarioRun, Skipped
 from sim.augment import Scenario
@@ -245,7 +246,7 @@ class _Work:
     def _keep_replay(self) -> None:
         """Write the sequential replay that the days started from."""
         job = self._job
-        settings = settings_text(job.model)
+        settings = settings_text(job.model, schema=REPLAY_SCHEMA)
         head, days = replay_rows(self._chain, currency=job.currency, settings=settings)
         job.store.put_replay(job.home_id, head, days)
 

@@ -10,18 +10,35 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from mpc.arrays import F64
-from sim.episode_day import DayContext
-from sim.episode_format import OBSERVED_SLOTS
+from sim.episode_schema import OBSERVED_SLOTS
 from sim.facts import Facts
 from sim.planning import HomeModel
 from telemetry.arrays import I64
 from telemetry.channels import Channel
 from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS, to_epoch
 
-__all__ = ["Before", "context_of", "seen_before"]
+__all__ = ["Before", "DayContext", "context_of", "seen_before"]
 
 _SLOT = timedelta(minutes=SLOT_MINUTES)
 _CHANNELS = (Channel.LOAD_KWH, Channel.PV_KWH, Channel.VACATION, Channel.ALARM_ARMED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DayContext:
+    """What else was known at each of the n slots of a day; (n,), NaN where it was not.
+
+    Attributes:
+        vacation: share of the newest known slot that nobody lived there, 0 to 1.
+        alarm: likewise, that the alarm was armed.
+        cloud_volatility: standard deviation of the cloud cover over the horizon, a ratio, as it
+            was forecast at the day's start.
+        temp_volatility: likewise of the temperature, degC.
+    """
+
+    vacation: F64
+    alarm: F64
+    cloud_volatility: F64
+    temp_volatility: F64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -24,6 +24,7 @@ from mpc import Plan
 from mpc.arrays import F64
 from mpc.errors import EngineError
 from sim.asof import KnownForecasts
+from sim.day_context import DayContext
 from sim.dispatch import VALUE
 from sim.episode_format import (
     EPISODE_SCHEMA,
@@ -40,29 +41,11 @@ from telemetry.arrays import I64
 from telemetry.episode import Episode
 from telemetry.slots import from_epoch, to_epoch
 
-__all__ = ["HIGHS", "STORAGE", "DayContext", "DayResult", "DayTask", "HeldForecasts", "run_day"]
+__all__ = ["HIGHS", "STORAGE", "DayResult", "DayTask", "HeldForecasts", "run_day"]
 
 STORAGE, HIGHS = "storage", "highs"
 _HASH_BYTES = 16
 _REPLAY = "replay"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class DayContext:
-    """What else was known at each of the n slots of a day; (n,), NaN where it was not.
-
-    Attributes:
-        vacation: share of the newest known slot that nobody lived there, 0 to 1.
-        alarm: likewise, that the alarm was armed.
-        cloud_volatility: standard deviation of the cloud cover over the horizon, a ratio, as it
-            was forecast at the day's start.
-        temp_volatility: likewise of the temperature, degC.
-    """
-
-    vacation: F64
-    alarm: F64
-    cloud_volatility: F64
-    temp_volatility: F64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

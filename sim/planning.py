@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from forecast.baseline import fill_unpublished_prices, load_baseline, pv_baseline
 from mpc import Horizon, Site, Tariff, terminal_curve
+from mpc.site import as_limit
 from sim.errors import KnownInputsError
 from sim.facts import Facts
 from sim.pairing import PricePairing
@@ -38,7 +39,9 @@ __all__ = [
     "HomeModel",
     "KnownInputs",
     "StoredSpot",
+    "battery_window",
     "exchange_rate",
+    "half_full",
     "has_pv",
     "known_inputs",
     "known_spot",
@@ -327,3 +330,18 @@ def exchange_rate(model: HomeModel, currency: str) -> float:
             f"where {currency} is the top-level currency",
         )
     return model.exchange_rates[currency]
+
+
+def battery_window(model: HomeModel) -> tuple[float, float]:
+    """Return the least and the most stored energy that hold in every slot, kWh."""
+    battery = model.site.battery
+    low, high = as_limit(battery.min_soc_kwh), as_limit(battery.max_soc_kwh)
+    return float(np.max(low)), float(np.min(high))
+
+
+def half_full(model: HomeModel) -> tuple[float, str]:
+    """Return half the capacity, or the edge of the battery's window next to it, and which it is."""
+    low, high = battery_window(model)
+    half = 0.5 * model.site.battery.capacity_kwh
+    start = min(max(half, low), high)
+    return start, "half full" if start == half else "the edge of its window next to half full"

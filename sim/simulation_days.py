@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 
 from sim.facts import Facts
-from sim.planning import HomeModel, has_pv, read_spot, zone_of
+from sim.planning import HomeModel, half_full, has_pv, read_spot, zone_of
 from telemetry.arrays import I64, Bool
 from telemetry.quality_table import DayClass
 from telemetry.slots import SLOT_MINUTES, local_calendar, local_day, slot_range
@@ -129,7 +129,7 @@ def start_soc(
     """Return the energy stored at the start of a local day.
 
     What was recorded for that moment counts, by the slot that ends there or the one that begins;
-    else what is given, else half the capacity.
+    else what is given, else half the capacity, or the edge of the battery's window next to it.
 
     Args:
         facts: where the facts are.
@@ -151,4 +151,5 @@ def start_soc(
             return StartSoc(soc_kwh=ratio * capacity, source="recorded")
     if given_kwh is not None:
         return StartSoc(soc_kwh=given_kwh, source="--start-soc")
-    return StartSoc(soc_kwh=0.5 * capacity, source="half full")
+    half, source = half_full(model)
+    return StartSoc(soc_kwh=half, source=source)

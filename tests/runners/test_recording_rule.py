@@ -18,7 +18,7 @@ from mpc import Plan
 from runners.cli import app
 from runners.config import load_config
 from runners.plan import home_model
-from runners.replay_store import config_hash
+from runners.settings import config_hash
 from sim.episode_format import read_episode
 from telemetry.episode import Episode, EpisodeFilter
 from telemetry.errors import ReadOnlyError, SeriesError

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from mpc import Horizon, Plan, Planner, terminal_curve
 from mpc.arrays import F64
 from sim.asof import KnownForecasts
-from sim.day_context import context_of, seen_before
+from sim.day_context import DayContext, context_of, seen_before
 from sim.episode_arrays import read_episode
-from sim.episode_day import HIGHS, STORAGE, DayContext, DayResult, DayTask, HeldForecasts, run_day
+from sim.episode_day import HIGHS, STORAGE, DayResult, DayTask, HeldForecasts, run_day
 from sim.errors import RefusedError
 from sim.planning import known_inputs
 from sim.replay import Dispatch, Policy, replay

@@ -139,6 +139,14 @@ def test_a_home_without_zone_has_no_days(store: Store) -> None:
 # How full it is at the start
 
 
+def test_half_full_is_inside_the_window(own: Store) -> None:
+    """Of 10 kWh at least 7 are kept: from 5 no plan of the storage engine starts."""
+    site = house().site
+    model = replace(house(), site=replace(site, battery=replace(site.battery, min_soc_kwh=7.0)))
+    edge = "the edge of its window next to half full"
+    assert start_soc(own, model, date(2025, 3, 20)) == StartSoc(soc_kwh=7.0, source=edge)
+
+
 def test_the_start_is_what_was_recorded_then(own: Store) -> None:
     first, model = date(2025, 3, 20), house()
     begin = to_epoch(start_of(first))
