@@ -69,6 +69,16 @@ def _signed(
     signer: ec.EllipticCurvePrivateKey,
     extension: x509.ExtensionType,
 ) -> x509.Certificate:
+    # What RFC 5280 asks of both; from Python 3.13 on clients do too.
+    may_sign = isinstance(extension, x509.BasicConstraints)
+    usage = {
+        name: may_sign if name in ("key_cert_sign", "crl_sign") else False
+        for name in (
+            *("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+            *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+        )
+    }
+    issued_by = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
     now = datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()
@@ -78,7 +88,10 @@ def _signed(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _VALID)
         .not_valid_after(now + _VALID)
-        .add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+        .add_extension(extension, critical=may_sign)
+        .add_extension(x509.KeyUsage(digital_signature=True, **usage), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(issued_by, critical=False)
     )
     return builder.sign(signer, hashes.SHA256())
 
