@@ -5,6 +5,7 @@ import gzip
 import itertools
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def hourly_sums(folder: Path, channel: Channel) -> dict[int, float | None]:
         "select slot_start / 3600 * 3600, sum(value), count(value) from slot_observations "
         "where channel = ? group by 1"
     )
-    with sqlite3.connect(folder / "darkstar.sqlite") as base:
+    with closing(sqlite3.connect(folder / "darkstar.sqlite")) as base, base:
         rows = base.execute(ask, (channel.value,)).fetchall()
     return {int(start): total if count == 4 else None for start, total, count in rows}
 

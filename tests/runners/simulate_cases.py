@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def command(folder: Path, first: str, end: str, *args: str) -> list[str]:
 
 def rows(folder: Path) -> Rows:
     """Return every row that a simulation writes, in an order of its own."""
-    with sqlite3.connect(folder / "darkstar.sqlite") as db:
+    with closing(sqlite3.connect(folder / "darkstar.sqlite")) as db, db:
         found: Rows = {
             table: sorted(db.execute(f"SELECT * FROM {table}").fetchall(), key=repr)  # noqa: S608
             for table in TABLES
@@ -67,7 +68,7 @@ def rows(folder: Path) -> Rows:
 
 def column(folder: Path, name: str) -> list[object]:
     """Return one column of the episodes, in order of time."""
-    with sqlite3.connect(folder / "darkstar.sqlite") as db:
+    with closing(sqlite3.connect(folder / "darkstar.sqlite")) as db, db:
         ask = f"SELECT {name} FROM training_episodes ORDER BY episode_start, episode_id"  # noqa: S608
         found = [value for (value,) in db.execute(ask)]
     db.close()

@@ -9,6 +9,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -81,7 +82,7 @@ def others(folder: Path) -> set[str]:
 
 def tables(folder: Path) -> bytes:
     """All rows of the three tables, as text."""
-    with sqlite3.connect(folder / "darkstar.sqlite") as db:
+    with closing(sqlite3.connect(folder / "darkstar.sqlite")) as db, db:
         names = ("training_episodes", "episode_outbox", "simulated_days")
         found = [db.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in names]  # noqa: S608
     db.close()
@@ -292,7 +293,7 @@ def test_an_export_that_fails_leaves_what_stood_there(folder: Path, kind: str) -
     out = folder / "old"
     out.write_text("old", "utf-8")
     last = stored(folder)[-1].episode_id
-    with sqlite3.connect(folder / "darkstar.sqlite") as db:
+    with closing(sqlite3.connect(folder / "darkstar.sqlite")) as db, db:
         db.execute("UPDATE training_episodes SET planned_cost = 1 WHERE episode_id = ?", (last,))
     db.close()
     before = others(folder)

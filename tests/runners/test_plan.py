@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
 from pathlib import Path
@@ -105,7 +106,7 @@ def schedule(folder: Path) -> dict[str, Any]:
 
 def rows(folder: Path) -> dict[str, int]:
     """Count the rows of every table."""
-    with sqlite3.connect(folder / "darkstar.sqlite") as db:
+    with closing(sqlite3.connect(folder / "darkstar.sqlite")) as db, db:
         names = [n for (n,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         counts = {n: db.execute(f"SELECT count(*) FROM {n}").fetchone()[0] for n in names}  # noqa: S608
     db.close()

@@ -7,6 +7,7 @@ import ast
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -138,7 +139,7 @@ def test_it_tells_the_last_24_hours_as_they_were_known(
 ) -> None:
     """The newest load came a minute after the plan, the newest PV a second before it."""
     newest = NOW - timedelta(minutes=20)
-    with sqlite3.connect(folder / "darkstar.sqlite") as db:
+    with closing(sqlite3.connect(folder / "darkstar.sqlite")) as db, db:
         for channel, known in (("load_kwh", 60), ("pv_kwh", -1)):
             db.execute(
                 "UPDATE slot_observations SET known_at = ? WHERE channel = ? AND slot_start = ?",
@@ -261,7 +262,7 @@ def test_a_live_day_of_plans_stays_below_two_megabytes(
     """Three hours of plans with their forecasts and episodes, eight times."""
 
     def size() -> int:
-        with sqlite3.connect(folder / "darkstar.sqlite") as db:
+        with closing(sqlite3.connect(folder / "darkstar.sqlite")) as db, db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         db.close()
         return (folder / "darkstar.sqlite").stat().st_size

@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -324,7 +325,7 @@ def test_the_engine_asked_for_makes_the_plans(house: Path, engine: str) -> None:
 
 
 def test_the_start_is_recorded_else_given(house: Path) -> None:
-    with sqlite3.connect(house / "darkstar.sqlite") as db:
+    with closing(sqlite3.connect(house / "darkstar.sqlite")) as db, db:
         (ratio,) = db.execute(
             "SELECT value FROM slot_observations WHERE channel = 'soc_start' AND slot_start = ?",
             [to_epoch(local_day(date(2025, 6, 2), ZONE)[0])],
@@ -332,7 +333,7 @@ def test_the_start_is_recorded_else_given(house: Path) -> None:
     done = simulate(house, "2025-06-02", "2025-06-03", "--start-soc", "4.5")
     assert f"{10.0 * ratio:.3f} kWh, recorded" in done.stdout
     assert column(house, "soc_start_kwh")[0] == pytest.approx(10.0 * ratio, abs=1e-12)
-    with sqlite3.connect(house / "darkstar.sqlite") as db:
+    with closing(sqlite3.connect(house / "darkstar.sqlite")) as db, db:
         db.execute("DELETE FROM slot_observations WHERE channel IN ('soc_start', 'soc_end')")
     db.close()
     done = simulate(house, "2025-06-02", "2025-06-03", "--start-soc", "4.5")

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol
@@ -123,7 +124,7 @@ def kill_at_random(batch: Running, folder: Path, rng: np.random.Generator) -> bo
 
 def check_whole_days(folder: Path) -> None:
     """Every episode is of a marked day, waits for the mirror, and its day is whole."""
-    with sqlite3.connect(folder / "darkstar.sqlite") as db:
+    with closing(sqlite3.connect(folder / "darkstar.sqlite")) as db, db:
         found = db.execute(
             "SELECT e.scenario, e.local_day, count(*), count(o.episode_id), max(d.episodes)"
             " FROM training_episodes e LEFT JOIN episode_outbox o USING (episode_id)"
