@@ -238,6 +238,8 @@ def _horizon(window: ReplayWindow, ask: Ask, known: Known, row: int, n: int) -> 
 
 def _end_curve(window: ReplayWindow, ask: Ask, known: Known, row: int, n: int) -> TerminalCurve:
     """Return what the 24 h known after the horizon of slot ``n`` make of the energy left."""
+    if window.site.battery.capacity_kwh == 0.0:
+        return TerminalCurve.of(0.0)  # as ``mpc.terminal_curve``: it sets the price of limits (Q4)
     slots = ask.horizon_slots
     after = np.stack([values[row, slots:] for values in known], axis=1)
     limits = window.limits[n + slots : n + slots + len(after)]

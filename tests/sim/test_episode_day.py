@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpc import Horizon, Plan, Planner, terminal_curve
+from mpc import Grid, Horizon, Plan, Planner, Site, TerminalCurve, terminal_curve
 from mpc.arrays import F64
 from sim.asof import KnownForecasts
 from sim.day_context import DayContext, context_of, seen_before
@@ -24,11 +24,11 @@ from sim.episode_day import HIGHS, STORAGE, DayResult, DayTask, HeldForecasts, r
 from sim.errors import RefusedError
 from sim.planning import known_inputs
 from sim.replay import Dispatch, Policy, replay
-from sim.window import ReplayWindow
+from sim.window import ReplayWindow, replay_window
 from telemetry.slots import from_epoch, to_epoch
 from telemetry.store import Store
 from tests.mpc.instances import make_battery
-from tests.sim.replay_cases import LoopCase, loops, random_days
+from tests.sim.replay_cases import LoopCase, loops, make_home, random_days
 from tests.sim.simulation_cases import (
     AUTUMN,
     HOME,
@@ -133,6 +133,23 @@ def test_a_day_is_the_replay_of_it(case: LoopCase, engine: str) -> None:
         )
         assert episode.planned_cost == pytest.approx(want.objective, abs=1e-7 * scale)
         assert episode.soc_start_kwh == pytest.approx(starts[n], abs=1e-9)
+
+
+@pytest.mark.parametrize("engine", [STORAGE, HIGHS])
+def test_without_a_battery_limits_cost_what_the_planner_says(engine: str) -> None:
+    """All load breaks the import limit; dear prices after the horizon have no say in its price."""
+    battery = make_battery(capacity_kwh=0.0, min_soc_kwh=0.0, max_soc_kwh=0.0)
+    site = Site(battery=battery, grid=Grid(max_import_kw=0.0, max_export_kw=10.0))
+    like, known = random_days(1)
+    window = replay_window(
+        make_home(site), like.realised, soc_start_kwh=0.0, terminal=TerminalCurve.of(0.0)
+    )
+    dear = np.where(np.arange(known.import_price.shape[1]) < window.horizon_slots, 0.0, 5.0)
+    told = replace(known, import_price=dear[None, :], export_price=0.0 * dear[None, :])
+    task = make_task(window, told.known(0, 1), engine)
+    (episode,) = run_day(task).episodes
+    want = Planner(site, engine=STORAGE).plan(horizon_at(task, 0), 0.0)
+    assert episode.planned_cost == pytest.approx(want.objective, rel=1e-9)
 
 
 def test_every_plan_of_the_storage_engine_is_the_planners(spring: DayTask) -> None:
