@@ -7,16 +7,12 @@ replaces the episode. What the slot really cost stays unknown.
 
 from __future__ import annotations
 
-from datetime import timedelta
-from zoneinfo import ZoneInfo
-
 from mpc import Plan
 from runners.settings import config_hash
-from sim.day_context import context_of, seen_before
-from sim.episode_format import OBSERVED_SLOTS, EpisodeContext, make_episode
+from sim.day_context import DayContext, context_of, elapsed, seen_before
+from sim.episode_format import EpisodeContext, make_episode
 from sim.planning import HomeModel, KnownInputs, zone_of
-from telemetry.channels import Channel
-from telemetry.slots import SLOT_MINUTES, local_day, slot_range, whole_seconds
+from telemetry.slots import local_day, slot_range, to_epoch, whole_seconds, zone_info
 from telemetry.sql import WriteCounts
 from telemetry.store import Store
 
@@ -43,19 +39,23 @@ def record_training_episode(
         TelemetryError: the store cannot answer, or is not for writing.
     """
     home_id, start, now = model.home.home_id, plan.start, inputs.as_of
-    first = start - timedelta(minutes=OBSERVED_SLOTS * SLOT_MINUTES)
-    seen = store.observations(home_id, [Channel.LOAD_KWH, Channel.PV_KWH], first, start, as_of=now)
+    zone = zone_of(model)
+    day = start.astimezone(zone_info(zone)).date()
+    midnight, _ = local_day(day, zone)
+    n = slot_range(midnight, start).size
+    before = seen_before(store, model, midnight, n + 1)
+    load, pv = elapsed(before.values[:2], before.known_at[:2], n, to_epoch(now))
     episode = make_episode(
         system_id=store.system_id,
         home_id=home_id,
         scenario=LIVE,
-        local_day=start.astimezone(ZoneInfo(zone_of(model))).date(),
+        local_day=day,
         created_at=whole_seconds(now),
         plan=plan,
         prices_until=inputs.prices_until,
-        observed_load_kwh=seen.of(Channel.LOAD_KWH),
-        observed_pv_kwh=seen.of(Channel.PV_KWH),
-        context=_context(store, model, plan, soc_source),
+        observed_load_kwh=load,
+        observed_pv_kwh=pv,
+        context=_context(context_of(store, model, before, midnight, n + 1), plan, soc_source),
         config_hash=config_hash(model),
         replay_id=None,
         realised=None,
@@ -63,13 +63,8 @@ def record_training_episode(
     return store.put_episodes(home_id, [episode])
 
 
-def _context(store: Store, model: HomeModel, plan: Plan, soc_source: str) -> EpisodeContext:
+def _context(day: DayContext, plan: Plan, soc_source: str) -> EpisodeContext:
     """Return the context of a running day, which nobody has judged yet, as a simulation has it."""
-    zone = zone_of(model)
-    midnight, _ = local_day(plan.start.astimezone(ZoneInfo(zone)).date(), zone)
-    slots = slot_range(midnight, plan.start).size + 1
-    before = seen_before(store, model, midnight, slots)
-    day = context_of(store, model, before, midnight, slots)
     return EpisodeContext(
         vacation=float(day.vacation[-1]),
         alarm=float(day.alarm[-1]),

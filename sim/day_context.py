@@ -17,7 +17,7 @@ from telemetry.arrays import I64
 from telemetry.channels import Channel
 from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS, to_epoch
 
-__all__ = ["Before", "DayContext", "context_of", "seen_before"]
+__all__ = ["Before", "DayContext", "context_of", "elapsed", "seen_before"]
 
 _SLOT = timedelta(minutes=SLOT_MINUTES)
 _CHANNELS = (Channel.LOAD_KWH, Channel.PV_KWH, Channel.VACATION, Channel.ALARM_ARMED)
@@ -59,6 +59,19 @@ def seen_before(facts: Facts, model: HomeModel, start: datetime, slots: int) -> 
     first, end = start - OBSERVED_SLOTS * _SLOT, start + slots * _SLOT
     seen = facts.observations(model.home.home_id, _CHANNELS, first, end)
     return Before(values=seen.values, known_at=seen.known_at)
+
+
+def elapsed(values: F64, known_at: I64, n: int, now: int) -> F64:
+    """Return the (C, 96) slots before slot ``n`` of a day as known at epoch second ``now``.
+
+    Args:
+        values: (C, M) from 24 h before the day, as known today.
+        known_at: (C, M) epoch second at which each became known.
+        n: slot of the day.
+        now: NaN stands for what became known later.
+    """
+    before = slice(n, n + OBSERVED_SLOTS)
+    return np.where(known_at[:, before] <= now, values[:, before], np.nan)
 
 
 def context_of(

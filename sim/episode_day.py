@@ -24,11 +24,10 @@ from mpc import Plan
 from mpc.arrays import F64
 from mpc.errors import EngineError
 from sim.asof import KnownForecasts
-from sim.day_context import DayContext
+from sim.day_context import DayContext, elapsed
 from sim.dispatch import VALUE
 from sim.episode_format import (
     EPISODE_SCHEMA,
-    OBSERVED_SLOTS,
     EpisodeContext,
     SlotMoney,
     make_episode,
@@ -184,11 +183,7 @@ def _contexts(task: DayTask) -> Iterator[EpisodeContext]:
 def _episode(task: DayTask, n: int, plan: Plan, context: EpisodeContext, rows: F64) -> Episode:
     """Return the episode of one slot."""
     bill, wear, penalty = (float(rows[n, column]) for column in (BILL, WEAR, PENALTY))
-    elapsed = slice(n, n + OBSERVED_SLOTS)
-    now = to_epoch(plan.start)
-    load, pv = np.where(
-        task.observed_known_at[:, elapsed] <= now, task.observed[:, elapsed], np.nan
-    )
+    load, pv = elapsed(task.observed, task.observed_known_at, n, to_epoch(plan.start))
     return make_episode(
         system_id=task.system_id,
         home_id=task.home_id,

@@ -31,7 +31,7 @@ from telemetry.errors import (
     TelemetryError,
 )
 from telemetry.schema import SCHEMA_HEAD
-from telemetry.server_tls import is_this_machine, tls_context, tls_error
+from telemetry.server_tls import driver_guard, is_this_machine, tls_context, tls_error
 
 BUSY_TIMEOUT_MS = 10_000
 # Seconds; what the URL says instead counts.
@@ -134,8 +134,7 @@ def _server_engine(url: sa.URL) -> sa.Engine:
 def _guard(url: sa.URL, *, open_anywhere: bool) -> dict[str, Any]:
     """Options of the driver that keep a login from going over the network in the open.
 
-    Without them PyMySQL would try TLS, trust any certificate and do without. What else an option
-    of the URL says of TLS is refused: it could only take from that.
+    What else an option of the URL says of TLS is refused: it could only take from that.
 
     Raises:
         StoreError: ``ssl_ca`` is no file of certificates.
@@ -149,9 +148,9 @@ def _guard(url: sa.URL, *, open_anywhere: bool) -> dict[str, Any]:
     )
     authority = url.query.get(_AUTHORITY)
     if authority is None and (here or open_anywhere):
-        return {"ssl_disabled": True}
+        return driver_guard(None)
     try:
-        return {"ssl": tls_context(authority if isinstance(authority, str) else None)}
+        return driver_guard(tls_context(authority if isinstance(authority, str) else None))
     except (OSError, ValueError) as err:
         raise StoreError(url.drivername, f"its {_AUTHORITY} is no file of certificates") from err
 

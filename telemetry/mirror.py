@@ -31,6 +31,7 @@ from telemetry.errors import MissingExtraError, PeerReplyError
 from telemetry.mirror_faults import UNKNOWN_DATABASE, error_number, faults_told
 from telemetry.mirror_server import MirrorServer
 from telemetry.schema import UNCOMPRESSED_TOO, training_episodes
+from telemetry.server_tls import driver_guard
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -142,8 +143,11 @@ class Mirror:
 
         Others may hold rows there, too: some that a backup did not bring back can stay unnoticed.
         """
+        return self._has_lost(store, exists=self.exists())
+
+    def _has_lost(self, store: EpisodeStore, *, exists: bool) -> bool:
         pushed = store.mirrored_episodes(_LOOKED_UP)
-        if not (pushed and self.exists()):
+        if not (pushed and exists):
             return bool(pushed)
         mirrored = store.count_mirrored()
         key = training_episodes.c.episode_id
@@ -162,7 +166,7 @@ class Mirror:
             on_batch: called with the episodes pushed so far after each batch.
         """
         created = not self.exists()
-        if self.has_lost(store):
+        if self._has_lost(store, exists=not created):
             store.requeue_episodes()
         if created:
             self._make_database()
@@ -237,10 +241,8 @@ class Mirror:
 
 def _engine(server: MirrorServer, database: str | None) -> sa.Engine:
     """Return an engine whose URL, which may be printed, holds no password."""
-    context = server.tls()
     place = {"unix_socket": server.socket} if server.socket else {"host": server.host}
-    # Without ``ssl_disabled`` PyMySQL would try TLS, trust any certificate and do without.
-    guard = {"ssl_disabled": True} if context is None else {"ssl": context}
+    guard = driver_guard(server.tls())
     try:
         engine = sa.create_engine(
             sa.URL.create("mysql+pymysql", database=database, query={"charset": "utf8mb4"}),

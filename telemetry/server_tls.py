@@ -6,7 +6,7 @@ import ipaddress
 import ssl
 from pathlib import Path
 
-__all__ = ["is_this_machine", "tls_context", "tls_error"]
+__all__ = ["driver_guard", "is_this_machine", "tls_context", "tls_error"]
 
 
 def is_this_machine(host: str) -> bool:
@@ -29,6 +29,14 @@ def tls_context(authority: str | Path | None) -> ssl.SSLContext:
         OSError, ValueError: it is no file of certificates.
     """
     return ssl.create_default_context(cafile=authority)
+
+
+def driver_guard(context: ssl.SSLContext | None) -> dict[str, bool | ssl.SSLContext]:
+    """Return the options that hold PyMySQL to a context, or, for ``None``, to no TLS.
+
+    Without either it would try TLS, trust any certificate and do without.
+    """
+    return {"ssl_disabled": True} if context is None else {"ssl": context}
 
 
 def tls_error(err: BaseException | None) -> ssl.SSLError | None:
