@@ -223,7 +223,7 @@ def _facts(found: EpisodeArrays) -> list[tuple[str, object]]:
         ("overrides", _told(found.overrides.items())),
         (
             "first slot cost",
-            "not known" if real is None else f"{real.cost:.4f} (bill {real.bill:.4f})",
+            "not known" if real is None else f"{_money(real.cost)} (bill {_money(real.bill)})",
         ),
         ("replay", "none: the start was measured" if found.replay_id is None else found.replay_id),
     ]
@@ -239,6 +239,11 @@ def _volatility(found: EpisodeArrays) -> str:
 def _told(items: Collection[tuple[str, object]]) -> str:
     """Tell names and values."""
     return ", ".join(f"{name} {value}" for name, value in items) or "nothing"
+
+
+def _money(value: float) -> str:
+    """Tell money with four digits; what rounds to nothing has no sign."""
+    return f"{round(value, 4) + 0.0:.4f}"
 
 
 def _known(value: float) -> str:
