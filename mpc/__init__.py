@@ -23,6 +23,7 @@ from mpc.plan import Plan
 from mpc.plan_json import SCHEMA as PLAN_SCHEMA
 from mpc.planner import Planner
 from mpc.problem import terminal_curve
+from mpc.scenarios import Scenarios, risk_weights
 from mpc.site import Battery, Grid, Site
 from mpc.storage import ValueFunctions, value_functions
 from mpc.tariff import PriceEntry, Tariff
@@ -41,6 +42,7 @@ __all__ = [
     "PlanError",
     "Planner",
     "PriceEntry",
+    "Scenarios",
     "SchemaError",
     "Site",
     "SiteError",
@@ -51,6 +53,7 @@ __all__ = [
     "TerminalCurve",
     "ValueFunctions",
     "Violation",
+    "risk_weights",
     "terminal_curve",
     "value_functions",
 ]

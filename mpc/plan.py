@@ -59,13 +59,16 @@ class Plan:
         wear: cost of discharging.
         penalty: cost of broken soft limits and of steering options.
         terminal: worth of the energy left at the end.
-        objective: ``bill + wear + penalty - terminal``, what was minimised.
+        objective: ``bill + wear + penalty - terminal``, what was minimised (without scenarios).
         status: "optimal", or "feasible" with a proven ``gap``.
         gap: money by which a better plan could at most be cheaper; 0 where optimal.
         violations: soft limits broken, slot by slot, with amount and cost.
         wear_cost_per_kwh, charge_efficiency, discharge_efficiency: the battery planned for.
         terminal_curve: (soc_kwh, marginal price) pairs the end was valued with.
         engine: which engine made the plan.
+        scenarios: how many scenarios it was made for; 0 where only the series above counted.
+        expected_objective: the least cost to be expected over the scenarios, which was minimised
+            instead of ``objective``; then ``status`` and ``gap`` speak of it. None without any.
         warm: where the next plan of the same planner can start; never saved, no part of the plan.
     """
 
@@ -99,6 +102,8 @@ class Plan:
     discharge_efficiency: float
     terminal_curve: tuple[tuple[float, float], ...]
     engine: str = "highs"
+    scenarios: int = 0
+    expected_objective: float | None = None
     warm: object | None = field(default=None, repr=False)
 
     def __len__(self) -> int:

@@ -28,12 +28,16 @@ _NUMBERS = (
 )
 _TEXTS = ("status", "engine")
 _OTHERS = ("start", "violations", "terminal_curve")
+_SCENARIO = ("scenarios", "expected_objective")
+"""Fields of plans made for scenarios; the others have neither."""
 
 
 def dump_plan(facts: dict[str, Any]) -> str:
     """Return the JSON text of a plan's fields."""
     out: dict[str, Any] = {"schema": SCHEMA}
     for name, value in facts.items():
+        if name in _SCENARIO and not facts["scenarios"]:
+            continue
         if isinstance(value, np.ndarray):
             out[name] = value.tolist()
         elif isinstance(value, datetime):
@@ -64,6 +68,8 @@ def load_plan(text: str, *, series: tuple[str, ...]) -> dict[str, Any]:
         raise SchemaError("plan schema", repr(got), f"{SCHEMA!r}; plan again with this version")
     del saved["schema"]
     want = {*series, *_ARRAYS, *_NUMBERS, *_TEXTS, *_OTHERS}
+    if not set(saved).isdisjoint(_SCENARIO):
+        want |= set(_SCENARIO)
     if set(saved) != want:
         wrong = sorted(set(saved) ^ want)
         raise SchemaError("plan fields", f"missing or unknown: {wrong}", "the fields of the schema")
@@ -88,6 +94,8 @@ def _restored(saved: dict[str, Any], series: tuple[str, ...]) -> dict[str, Any]:
         raise ValueError(f"series of different lengths {lengths}")
     if not all(np.isfinite(out[name]).all() for name in lengths):
         raise ValueError("series that are not finite")
+    if "scenarios" in saved:
+        out |= _of_scenarios(saved["scenarios"], saved["expected_objective"])
     start = datetime.fromisoformat(saved["start"])
     if start.utcoffset() is None:
         raise ValueError("a start without a time zone")
@@ -95,6 +103,14 @@ def _restored(saved: dict[str, Any], series: tuple[str, ...]) -> dict[str, Any]:
     out["violations"] = tuple(_violation(**v) for v in saved["violations"])
     out["terminal_curve"] = tuple((float(s), float(p)) for s, p in saved["terminal_curve"])
     return out
+
+
+def _of_scenarios(count: int, expected_objective: float) -> dict[str, Any]:
+    """Return what only plans for scenarios have."""
+    expected = float(expected_objective)
+    if int(count) < 1 or not np.isfinite(expected):
+        raise ValueError(f"{count} scenarios of an expected objective {expected}")
+    return {"scenarios": int(count), "expected_objective": expected}
 
 
 def _violation(limit: str, slot: int, amount_kwh: float, cost: float) -> Violation:

@@ -5,9 +5,10 @@
     fix     solve the LP with the directions found: flows, duals and cost come from there
     certify gap = cost of the plan - proven bound, in money
 
-A plan is a pure function of (site, horizon, stored energy, previous plan).
+A plan is a pure function of (site, horizon, stored energy, previous plan, scenarios).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,9 +33,12 @@ from mpc.model import HouseModel, Structure, structure_of
 from mpc.plan import Plan, make_plan
 from mpc.problem import Problem, make_problem
 from mpc.ring import Ring
+from mpc.scenario_plan import on_scenarios, plan_scenarios
+from mpc.scenarios import Scenarios
 from mpc.site import Site
 from mpc.solver import LpSolver, Solution
 from mpc.storage import plan_storage
+from mpc.two_stage import plan_two_stage
 
 __all__ = ["Planner"]
 
@@ -88,7 +92,15 @@ class Planner:
         self._model: HouseModel | None = None
         self._ring: Ring | None = None
 
-    def plan(self, horizon: Horizon, soc_kwh: float, previous: Plan | None = None) -> Plan:
+    def plan(
+        self,
+        horizon: Horizon,
+        soc_kwh: float,
+        previous: Plan | None = None,
+        *,
+        scenarios: Scenarios | None = None,
+        recourse: float = 0.5,
+    ) -> Plan:
         """Plan ``horizon`` from ``soc_kwh`` stored.
 
         Args:
@@ -96,9 +108,14 @@ class Planner:
             soc_kwh: stored energy at the start; outside the battery's window it still plans.
             previous: an earlier plan of this planner, from whose basis HiGHS starts. The cost
                 is the same; among equally cheap plans another may come out.
+            scenarios: how the slots after the first may turn out; the plan then is the best one to
+                begin with on average, and its flows follow the horizon's own series.
+            recourse: for the storage engine, how much of the worth of energy comes from deciding
+                anew in every slot (1) rather than once for each whole scenario (0); HiGHS, whose
+                scenario program has two stages, plans as for 0 whatever is given.
 
         Raises:
-            InputError: for a state or limits that do not fit the battery or the horizon.
+            InputError: for a state, scenarios or limits that do not fit the battery or the horizon.
             EngineError: for what engine "storage" cannot plan exactly, with slot and reason.
             KernelError: where engine "storage" finds no numba.
             SolverError: where HiGHS fails, which no valid input is known to cause.
@@ -107,15 +124,29 @@ class Planner:
             raise HorizonError("horizon", repr(horizon)[:80], "an mpc.Horizon")
         if previous is not None and not isinstance(previous, Plan):
             raise StateError("previous", repr(previous)[:80], "an earlier mpc.Plan, or None")
+        if scenarios is not None and not isinstance(scenarios, Scenarios):
+            raise HorizonError("scenarios", repr(scenarios)[:80], "mpc.Scenarios, or None")
         problem = make_problem(self.site, horizon, soc_kwh)
+        if scenarios is None:
+            return self._by_engine(
+                lambda: plan_storage(problem), lambda: self._plan_highs(problem, previous)
+            )
+        problem = on_scenarios(problem, scenarios, recourse)
+        return self._by_engine(
+            lambda: plan_scenarios(problem, scenarios, recourse),
+            lambda: plan_two_stage(problem, scenarios, lambda one: self._plan_highs(one, previous)),
+        )
+
+    def _by_engine(self, storage: Callable[[], Plan], highs: Callable[[], Plan]) -> Plan:
+        """Plan with the engine that was asked for."""
         if self.engine == "storage":
-            return plan_storage(problem)
+            return storage()
         if self.engine == "auto":
             try:
-                return plan_storage(problem)
+                return storage()
             except (EngineError, KernelError):
                 pass  # HiGHS gives the same answer, and the plan says that it did
-        return self._plan_highs(problem, previous)
+        return highs()
 
     def _plan_highs(self, problem: Problem, previous: Plan | None) -> Plan:
         """Plan with HiGHS: relax, search, fix, certify."""

@@ -16,7 +16,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -120,12 +120,13 @@ class HeldForecasts:
     def known(self, first: int, count: int) -> KnownForecasts:
         """Return some rows."""
         rows = slice(first, first + count)
-        return KnownForecasts(
-            load_kwh=self.arrays.load_kwh[rows],
-            pv_kwh=self.arrays.pv_kwh[rows],
-            import_price=self.arrays.import_price[rows],
-            export_price=self.arrays.export_price[rows],
-        )
+        held: dict[str, Any] = {
+            field.name: getattr(self.arrays, field.name) for field in fields(KnownForecasts)
+        }
+        cut: dict[str, Any] = {
+            name: v[rows] if isinstance(v, np.ndarray) else v for name, v in held.items()
+        }
+        return KnownForecasts(**cut)
 
 
 def run_day(task: DayTask) -> DayResult:

@@ -24,7 +24,18 @@ from mpc.terminal import follow_on_pieces
 from sim.asof import Forecasts, refuse_other_start
 from sim.dispatch import WINDOWS, Advice, Scratch, Value, dispatch_wish, window_of
 from sim.errors import RefusedError, ReplayError
-from sim.loop import Ask, Known, Stop, end_of_window, make_room, run_loop
+from sim.known_scenes import known_scenes, scenarios_at, told_in_scenario
+from sim.loop import (
+    Ask,
+    Known,
+    KnownScenes,
+    Stop,
+    end_of_window,
+    make_room,
+    make_scene_room,
+    run_loop,
+    run_scenario_loop,
+)
 from sim.slots import COLUMNS, SOC, run_policy, run_slot
 from sim.window import ReplayWindow
 from telemetry.slots import SLOT_MINUTES
@@ -70,15 +81,21 @@ def run_storage(window: ReplayWindow, forecasts: Forecasts, code: int) -> F64:
     """
     refuse_start_outside(window, "storage")
     rows, stored = empty_rows(len(window)), window.soc_start_kwh
-    ask, loop = _ask(window, code), compiled(run_loop)
+    ask = _ask(window, code)
     room = make_room(window.slots_ahead, window.horizon_slots)
     for first in range(0, len(window), _CHUNK_SLOTS):
         part = slice(first, min(first + _CHUNK_SLOTS, len(window)))
-        known, limits = _known(window, forecasts, part), window.limits[first:]
-        actual, rules = window.actual[part], window.rules
-        stop = Stop(*loop(stored, known, actual, limits, rules, ask, room, rows[part]))
+        known, scenes = _known(window, forecasts, part)
+        inputs = (window.actual[part], window.limits[first:], window.rules, ask)
+        if scenes is None:
+            stop = Stop(*compiled(run_loop)(stored, known, *inputs, room, rows[part]))
+        else:
+            both = make_scene_room(scenes.weights.shape[1], room)
+            loop = compiled(run_scenario_loop)
+            stop = Stop(*loop(stored, scenes, *inputs, both, rows[part]))
         if stop.defect != 0:
-            raise _refused(window, first + stop.slots, stop, known)
+            told = told_in_scenario(scenes, stop.scenario) if scenes is not None else known
+            raise _refused(window, first + stop.slots, stop, told)
         stored = stop.stored_kwh
     return rows
 
@@ -109,12 +126,13 @@ def highs_plans(window: ReplayWindow, forecasts: Forecasts, code: int, rows: F64
     stored = window.soc_start_kwh
     for first in range(0, len(window), _CHUNK_SLOTS):
         part = slice(first, min(first + _CHUNK_SLOTS, len(window)))
-        known = _known(window, forecasts, part)
+        known, scenes = _known(window, forecasts, part)
         for n in range(part.start, part.stop):
             if n > 0 and window.local_day[n] != window.local_day[n - 1]:
                 plan = None
             horizon = _horizon(window, ask, known, n - first, n)
-            plan = planner.plan(horizon, snapped(stored, limits_at(window.limits, n)), plan)
+            start = snapped(stored, limits_at(window.limits, n))
+            plan = _planned(planner, horizon, start, plan, scenes, n - first)
             stored = carry_out(window, plan, code, stored, rows, n)
             yield plan
 
@@ -136,11 +154,27 @@ def storage_plans(window: ReplayWindow, forecasts: Forecasts, rows: F64) -> Iter
     ask, planner = _ask(window, 0), Planner(window.site, engine="storage")
     for first in range(0, len(window), _CHUNK_SLOTS):
         part = slice(first, min(first + _CHUNK_SLOTS, len(window)))
-        known = _known(window, forecasts, part)
+        known, scenes = _known(window, forecasts, part)
         for n in range(part.start, part.stop):
             stored = float(rows[n - 1, SOC]) if n > 0 else window.soc_start_kwh
             horizon = _horizon(window, ask, known, n - first, n)
-            yield planner.plan(horizon, snapped(stored, limits_at(window.limits, n)))
+            start = snapped(stored, limits_at(window.limits, n))
+            yield _planned(planner, horizon, start, None, scenes, n - first)
+
+
+def _planned(
+    planner: Planner,
+    horizon: Horizon,
+    start_kwh: float,
+    previous: Plan | None,
+    scenes: KnownScenes | None,
+    row: int,
+) -> Plan:
+    """Plan one slot of a window, on its scenarios where there are any."""
+    if scenes is None:
+        return planner.plan(horizon, start_kwh, previous)
+    scenarios = scenarios_at(scenes, row, len(horizon))
+    return planner.plan(horizon, start_kwh, previous, scenarios=scenarios, recourse=scenes.recourse)
 
 
 def refuse_first_slots(window: ReplayWindow, forecasts: Forecasts) -> None:
@@ -155,19 +189,19 @@ def refuse_first_slots(window: ReplayWindow, forecasts: Forecasts) -> None:
     pieces, scratch = compiled(slot_pieces), (np.empty(MOST_PIECES), np.empty(MOST_PIECES))
     for first in range(0, len(window), _CHUNK_SLOTS):
         part = slice(first, min(first + _CHUNK_SLOTS, len(window)))
-        known = _known(window, forecasts, part)
+        known, _ = _known(window, forecasts, part)
         for n in range(part.start, part.stop):
             slot = Slot(*(float(values[n - first, 0]) for values in known))
             found = Pieces(*pieces(slot, limits_at(window.limits, n), window.rules, *scratch))
             if found.defect != 0:
-                stop = Stop(float(window.limits[n, 0]), n, 0, found.defect)
+                stop = Stop(float(window.limits[n, 0]), n, 0, found.defect, -1)
                 raise _refused(window, n, stop, known)
 
 
 def last_curve(window: ReplayWindow, forecasts: Forecasts) -> TerminalCurve:
     """Return what the last plan of a window takes the energy left at its end to be worth."""
     last = len(window) - 1
-    known = _known(window, forecasts, slice(last, last + 1))
+    known, _ = _known(window, forecasts, slice(last, last + 1))
     return _end_curve(window, _ask(window, 0), known, 0, last)
 
 
@@ -255,8 +289,10 @@ def _ask(window: ReplayWindow, code: int) -> Ask:
     return Ask(window.horizon_slots, code, empty, full - empty)
 
 
-def _known(window: ReplayWindow, forecasts: Forecasts, part: slice) -> Known:
-    """Return what was known at some slots, as kernels read it.
+def _known(
+    window: ReplayWindow, forecasts: Forecasts, part: slice
+) -> tuple[Known, KnownScenes | None]:
+    """Return what was known at some slots, as kernels read it, and the scenarios if any.
 
     Raises:
         ReplayError: where the forecasts begin elsewhere, have another shape, or gaps.
@@ -279,7 +315,9 @@ def _known(window: ReplayWindow, forecasts: Forecasts, part: slice) -> Known:
                 f"forecasts {forecasts.name!r} have a gap at {window.utc(part.start + row)}",
                 "give a finite number for every slot",
             )
-    return Known(*(np.ascontiguousarray(values, dtype=np.float64) for values in series))
+    known = Known(*(np.ascontiguousarray(values, dtype=np.float64) for values in series))
+    home_id = window.realised.home_id
+    return known, known_scenes(found, known, home_id=home_id, name=forecasts.name)
 
 
 def refuse_start_outside(window: ReplayWindow, policy: str) -> None:
@@ -306,6 +344,8 @@ def _refused(window: ReplayWindow, n: int, stop: Stop, known: Known) -> RefusedE
         refuse_defect(problem, stop.plan_slot, stop.defect)
     except EngineError as err:
         reason = str(err)
+        if stop.scenario >= 0:
+            reason = f"scenario {stop.scenario}: {reason}"
     return RefusedError(
         window.realised.home_id,
         f"the storage engine cannot plan at {window.utc(n)}: {reason}",

@@ -93,7 +93,7 @@ def held(task: DayTask) -> HeldForecasts:
 def horizon_at(task: DayTask, n: int) -> Horizon:
     """What was known at a slot, as ``known_inputs`` would put it together."""
     slots, known = task.window.horizon_slots, task.known
-    series = {f.name: getattr(known, f.name)[n] for f in fields(KnownForecasts)}
+    series = {f.name: getattr(known, f.name)[n] for f in fields(KnownForecasts)[:4]}
     start = task.window.realised.start + n * QUARTER
 
     def part(cut: slice, begin: datetime, **more: object) -> Horizon:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -185,10 +186,12 @@ def test_highs_starts_every_local_day_cold(monkeypatch: pytest.MonkeyPatch) -> N
     class Watched(Planner):
         """Notes which plans start from nothing."""
 
-        def plan(self, horizon: Horizon, soc_kwh: float, previous: Plan | None = None) -> Plan:
+        def plan(
+            self, horizon: Horizon, soc_kwh: float, previous: Plan | None = None, **more: Any
+        ) -> Plan:
             """Plan, and note it."""
             cold.append(previous is None)
-            return super().plan(horizon, soc_kwh, previous)
+            return super().plan(horizon, soc_kwh, previous, **more)
 
     monkeypatch.setattr(sim.policies, "Planner", Watched)
     window, known = random_days(110, start=START - timedelta(hours=2))
@@ -220,10 +223,12 @@ def test_highs_plans_from_a_bound_that_is_missed_by_rounding(
     class Watched(Planner):
         """Notes the states that are planned from."""
 
-        def plan(self, horizon: Horizon, soc_kwh: float, previous: Plan | None = None) -> Plan:
+        def plan(
+            self, horizon: Horizon, soc_kwh: float, previous: Plan | None = None, **more: Any
+        ) -> Plan:
             """Plan, and note it."""
             asked.append(soc_kwh)
-            return super().plan(horizon, soc_kwh, previous)
+            return super().plan(horizon, soc_kwh, previous, **more)
 
     monkeypatch.setattr(sim.policies, "Planner", Watched)
     window, known = random_days(1)
