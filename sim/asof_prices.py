@@ -1,10 +1,10 @@
 """Prices as they were known at each of many issues, published or filled, through the tariff.
 
 What is published changes only when an issue arrives, about once a day. Between two of them (an
-epoch) the filled price of a slot is the same for every plan, as it comes from earlier local days
-(N2); what differs is the settlement: a period that began before a plan counts from its first slot
-(or after the last hole), and one that the plan cuts off is averaged over the part it sees. So one
-row of spot per epoch is kept, and a kernel settles it for each plan.
+epoch) the filled price of a slot is the same for every plan, as it comes from the prices that were
+published before it (N2, B6); what differs is the settlement: a period that began before a plan
+counts from its first slot (or after the last hole), and one that the plan cuts off is averaged over
+the part it sees. So one row of spot per epoch is kept, and a kernel settles it for each plan.
 
 Currency per kWh; slots are counted from the window's first (negative before it).
 """
@@ -16,18 +16,18 @@ from typing import final
 
 import numpy as np
 
-from forecast.baseline import fill_unpublished_prices
 from forecast.errors import ForecastError, MissingHistoryError
 from mpc import Tariff
 from mpc.jit import compiled
 from sim.facts import Facts
 from sim.planning import (
-    PRICE_HISTORY,
     HomeModel,
+    filled_spot,
     known_spot,
+    price_history,
     read_spot,
     settlement_starts,
-    zone_of,
+    spot_scenarios,
 )
 from telemetry.arrays import F64, I64
 from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS, from_epoch, slot_range, to_epoch
@@ -35,7 +35,6 @@ from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS, from_epoch, slot_range, 
 __all__ = ["KnownPrices", "settled_as_of", "too_early"]
 
 _BLOCK = 100  # issues looked at together: the slots of the longest local day
-_HISTORY_SLOTS = int(PRICE_HISTORY.total_seconds()) // SLOT_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,6 +47,7 @@ class _Epoch:
         begin: slot of the first price.
         published: (E,) spot, NaN where not published.
         filled: (E,) spot, filled from the first issue on.
+        scenarios: (K, E) spot, filled by scenarios from the first issue on.
     """
 
     first: int
@@ -55,6 +55,7 @@ class _Epoch:
     begin: int
     published: F64
     filled: F64
+    scenarios: F64
 
 
 @final
@@ -62,7 +63,13 @@ class KnownPrices:
     """Import and export prices as known at every slot of a window."""
 
     def __init__(
-        self, store: Facts, model: HomeModel, start: datetime, end: datetime, ahead: int
+        self,
+        store: Facts,
+        model: HomeModel,
+        start: datetime,
+        end: datetime,
+        ahead: int,
+        scenarios: int = 0,
     ) -> None:
         """Read every epoch of the window.
 
@@ -72,6 +79,7 @@ class KnownPrices:
             start: the window's first slot.
             end: the window's end.
             ahead: slots (A) that each issue looks ahead, its own slot first.
+            scenarios: K of ``scenarios``.
 
         Raises:
             KnownInputsError: no prices were known at some slot, or one has no exchange rate.
@@ -79,7 +87,7 @@ class KnownPrices:
             TariffError: a component has no entry in force.
         """
         self._store, self._model, self._ahead = store, model, ahead
-        self._start = to_epoch(start)
+        self._start, self._scenarios = to_epoch(start), scenarios
         issues = slot_range(start, end)
         self._issues = issues
         tariff = model.tariff
@@ -95,12 +103,27 @@ class KnownPrices:
 
     def known(self, first: int, count: int) -> tuple[F64, F64]:
         """Return (import_price, export_price), (count, A) each, as known from ``first`` on."""
+        return self._priced(first, count, None)
+
+    def scenarios(self, first: int, count: int) -> tuple[F64, F64]:
+        """Return (import_price, export_price), (count, K, A) each: ways they may turn out.
+
+        Their mean over the K scenarios, which are equally likely, is what ``known`` gives.
+        """
+        prices = np.empty((2, count, self._scenarios, self._ahead))
+        for k in range(self._scenarios):
+            prices[:, :, k] = self._priced(first, count, k)
+        return prices[0], prices[1]
+
+    def _priced(self, first: int, count: int, scenario: int | None) -> tuple[F64, F64]:
+        """Return (import_price, export_price), (count, A) each, by a scenario, or as expected."""
         prices = np.empty((2, count, self._ahead))
         for epoch in self._epochs:
             low, high = max(first, epoch.first), min(first + count, epoch.stop)
+            spot = epoch.filled if scenario is None else epoch.scenarios[scenario]
             if low < high:
                 for side in range(2):
-                    self._settle(epoch, side, low, prices[side, low - first : high - first])
+                    self._settle(epoch, spot, side, low, prices[side, low - first : high - first])
         for side in range(2):
             later = np.arange(first, first + count)[:, None] + np.arange(self._ahead)
             prices[side] = (prices[side] + self._fees[side][later]) * self._factors[side][later]
@@ -125,12 +148,12 @@ class KnownPrices:
                 ends[low - first : high - first] = until
         return self._start + SLOT_SECONDS * ends
 
-    def _settle(self, epoch: _Epoch, side: int, first: int, out: F64) -> None:
-        """Write the settled spot of some issues of an epoch, side 0 import, 1 export."""
+    def _settle(self, epoch: _Epoch, spot: F64, side: int, first: int, out: F64) -> None:
+        """Write the settled (E,) spot of some issues of an epoch, side 0 import, 1 export."""
         keys = self._keys[side][epoch.begin - self._key_begin :]
         begins = self._period_starts[first : first + out.shape[0]] - epoch.begin
         kernel = compiled(settled_as_of)
-        kernel(epoch.published, epoch.filled, keys, begins, first - epoch.begin, out)
+        kernel(epoch.published, spot, keys, begins, first - epoch.begin, out)
 
     def _earliest(self, slots: I64) -> I64:
         """Return where the settlement period of each slot began at the earliest, in slots."""
@@ -165,7 +188,8 @@ class KnownPrices:
         In a doubled hour of the home, price time runs twice: then the epoch ends there.
         """
         low = max(0, last + 1 - _BLOCK)
-        begin = min(int(self._period_starts[low]), low - _HISTORY_SLOTS)
+        history = int(price_history(self._model).total_seconds()) // SLOT_SECONDS
+        begin = min(int(self._period_starts[low]), low - history)
         slots = self._slots(begin, last + self._ahead)
         spot = read_spot(self._store, self._model, slots, from_epoch(int(self._issues[last])))
         first = last
@@ -173,13 +197,8 @@ class KnownPrices:
             first -= 1
         now, keep = first - begin, int(self._period_starts[first]) - begin
         try:
-            filled = fill_unpublished_prices(
-                spot.values[now:],
-                int(slots[now]),
-                zone=zone_of(self._model),
-                history=spot.values[:now],
-                history_start=int(slots[0]),
-            )
+            filled = filled_spot(self._model, spot.values, slots, now)
+            told = self._told(spot.values, slots, now)
         except ForecastError:
             self._refuse(first, last)
             raise
@@ -189,7 +208,16 @@ class KnownPrices:
             begin=begin + keep,
             published=spot.values[keep:].copy(),
             filled=np.concatenate((spot.values[keep:now], filled)),
+            scenarios=np.concatenate(
+                (np.tile(spot.values[keep:now], (self._scenarios, 1)), told), axis=1
+            ),
         )
+
+    def _told(self, spot: F64, slots: I64, now: int) -> F64:
+        """Return the (K, T) scenarios of spot from place ``now`` on, where any are wanted."""
+        if self._scenarios == 0:
+            return np.empty((0, spot.size - now))
+        return spot_scenarios(self._model, spot, slots, now, self._scenarios)
 
     def _refuse(self, first: int, last: int) -> None:
         """Raise what a plan at the first issue without prices would raise."""

@@ -9,11 +9,13 @@ The horizon begins with the slot that contains ``at``. Units: kWh per slot, curr
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.baseline import fill_unpublished_prices, load_baseline, pv_baseline
+from forecast.price import PRICE_DAYS, forecast_prices, price_scenarios
 from mpc import Horizon, Site, Tariff, terminal_curve
 from mpc.site import as_limit
 from sim.errors import KnownInputsError
@@ -38,16 +40,21 @@ __all__ = [
     "PRICE_HISTORY",
     "HomeModel",
     "KnownInputs",
+    "NetLoad",
+    "PriceForecast",
     "StoredSpot",
     "battery_window",
     "exchange_rate",
+    "filled_spot",
     "half_full",
     "has_pv",
     "known_inputs",
     "known_spot",
+    "price_history",
     "read_spot",
     "settlement_start",
     "settlement_starts",
+    "spot_scenarios",
     "zone_of",
 ]
 
@@ -56,7 +63,14 @@ HISTORY = timedelta(days=29)
 AFTER = timedelta(hours=24)
 """How far beyond its horizon a plan looks for the worth of what is left in the battery."""
 PRICE_HISTORY = timedelta(days=8)
-"""How far back the prices reach that unpublished ones are made from."""
+"""How far back the prices reach that unpublished ones are made from, by the same slot yesterday."""
+
+
+class PriceForecast(StrEnum):
+    """What an unpublished price is made from."""
+
+    YESTERDAY = "yesterday"
+    AURORA = "aurora"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,6 +89,8 @@ class HomeModel:
         horizon_hours: how far a plan reaches.
         load_days: days the load baseline averages.
         pv_days: days the PV baseline averages.
+        price_forecast: what unpublished prices are made from: the same slot yesterday (N2), or
+            four weeks of published ones (B6).
     """
 
     home: Home
@@ -87,6 +103,7 @@ class HomeModel:
     horizon_hours: int = 48
     load_days: int = 7
     pv_days: int = 3
+    price_forecast: PriceForecast = PriceForecast.YESTERDAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,13 +129,24 @@ class KnownInputs:
     observed_until: datetime
 
 
-def known_inputs(store: Facts, model: HomeModel, at: datetime) -> KnownInputs:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NetLoad:
+    """Load and PV as expected, (T + 96,) each: the horizon and the 24 h after it, kWh per slot."""
+
+    load_kwh: F64
+    pv_kwh: F64
+
+
+def known_inputs(
+    store: Facts, model: HomeModel, at: datetime, expected: NetLoad | None = None
+) -> KnownInputs:
     """Return the horizon that could be planned at ``at``, forecasts by the baseline.
 
     Args:
         store: where the facts are.
         model: the home.
         at: an aware moment.
+        expected: load and PV by another forecast; None: by the baseline.
 
     Raises:
         KnownInputsError: the home has no zone, or no prices of its area are stored.
@@ -127,7 +155,7 @@ def known_inputs(store: Facts, model: HomeModel, at: datetime) -> KnownInputs:
     """
     start = slot_of(at)
     end = start + timedelta(hours=model.horizon_hours)
-    load, pv, observed_until = _net_load(store, model, at, start, end + AFTER)
+    load, pv, observed_until = _net_load(store, model, at, start, end + AFTER, expected)
     (begin, spot), published, assumed = known_spot(store, model, at, start, end + AFTER)
     imports, exports = model.tariff.prices(begin, SLOT_MINUTES, spot)
     here = spot.size - load.size
@@ -172,24 +200,33 @@ def zone_of(model: HomeModel) -> str:
 
 
 def _net_load(
-    store: Facts, model: HomeModel, at: datetime, start: datetime, end: datetime
+    store: Facts,
+    model: HomeModel,
+    at: datetime,
+    start: datetime,
+    end: datetime,
+    expected: NetLoad | None,
 ) -> tuple[F64, F64, datetime]:
-    """Return (load, PV, observed until): baseline forecasts, kWh per slot ``start`` to ``end``.
+    """Return (load, PV, observed until): forecasts, kWh per slot ``start`` to ``end``.
 
     A home without panels, of which no PV was ever recorded, has none.
     """
     home, zone = model.home, zone_of(model)
     first = start - HISTORY
     seen = store.observations(home.home_id, ["load_kwh", "pv_kwh"], first, start, as_of=at)
+    panels = has_pv(store, model, at)
+    both = seen.of("load_kwh") + seen.of("pv_kwh") if panels else seen.of("load_kwh")
+    until = _observed_until(both, first)
+    if expected is not None:
+        return expected.load_kwh, expected.pv_kwh, until
     targets = slot_range(start, end)
     load = load_baseline(
         seen.of("load_kwh"), to_epoch(first), targets, zone=zone, days=model.load_days
     )
-    if not has_pv(store, model, at):
-        return load, np.zeros(targets.size), _observed_until(seen.of("load_kwh"), first)
+    if not panels:
+        return load, np.zeros(targets.size), until
     pv = pv_baseline(seen.of("pv_kwh"), to_epoch(first), targets, zone=zone, days=model.pv_days)
-    both = seen.of("load_kwh") + seen.of("pv_kwh")
-    return load, pv, _observed_until(both, first)
+    return load, pv, until
 
 
 def has_pv(store: Facts, model: HomeModel, at: datetime | None) -> bool:
@@ -213,7 +250,7 @@ def known_spot(
     The spot series, in the home's currency, begins at or before ``start``: where a settlement
     period began earlier, so that its mean is whole.
     """
-    first = min(settlement_start(model.tariff, start), start - PRICE_HISTORY)
+    first = min(settlement_start(model.tariff, start), start - price_history(model))
     slots = slot_range(first, end)
     stored = read_spot(store, model, slots, at)
     values = stored.values
@@ -221,19 +258,72 @@ def known_spot(
     if np.isnan(values).all():
         raise _no_prices(model, at, first)
     published = ~np.isnan(values[now:])
-    filled = fill_unpublished_prices(
-        values[now:],
-        to_epoch(start),
-        zone=zone_of(model),
-        history=values[:now],
-        history_start=int(slots[0]),
-    )
+    filled = filled_spot(model, values, slots, now)
     whole = np.concatenate([values[:now], filled])
     since = int((to_epoch(settlement_start(model.tariff, start)) - slots[0]) // SLOT_SECONDS)
     gaps = np.flatnonzero(np.isnan(whole[since:now]))
     since = since if gaps.size == 0 else since + int(gaps[-1]) + 1
     begin = first + timedelta(seconds=SLOT_SECONDS * since)
     return (begin, whole[since:]), published, stored.assumed
+
+
+def price_history(model: HomeModel) -> timedelta:
+    """Return how far back the prices reach that the home's unpublished ones are made from."""
+    if model.price_forecast is PriceForecast.AURORA:
+        return timedelta(days=PRICE_DAYS)
+    return PRICE_HISTORY
+
+
+def filled_spot(model: HomeModel, spot: F64, slots: I64, now: int) -> F64:
+    """Return spot from place ``now`` on, its unpublished prices as the home forecasts them.
+
+    Args:
+        model: the home.
+        spot: (N,) currency/kWh, NaN where not published.
+        slots: (N,) epoch seconds of consecutive slots.
+        now: place of the first slot of the horizon; what comes before it is history.
+
+    Raises:
+        MissingHistoryError: too few prices were published.
+    """
+    fill = fill_unpublished_prices
+    if model.price_forecast is PriceForecast.AURORA:
+        fill = forecast_prices
+    return fill(
+        spot[now:],
+        int(slots[now]),
+        zone=zone_of(model),
+        history=spot[:now],
+        history_start=int(slots[0]),
+    )
+
+
+def spot_scenarios(model: HomeModel, spot: F64, slots: I64, now: int, count: int) -> F64:
+    """Return (K, T) ways the unpublished prices may turn out, around what ``filled_spot`` gives.
+
+    Yesterday's price has no other way to turn out: K times the same.
+
+    Args:
+        model: the home.
+        spot: (N,) as ``filled_spot`` takes it; so are the others.
+        slots: (N,) epoch seconds of consecutive slots.
+        now: place of the first slot of the horizon.
+        count: K.
+
+    Raises:
+        MissingHistoryError: too few prices were published.
+        SeriesError: the count is none.
+    """
+    if model.price_forecast is not PriceForecast.AURORA:
+        return np.repeat(filled_spot(model, spot, slots, now)[None], count, axis=0)
+    return price_scenarios(
+        spot[now:],
+        int(slots[now]),
+        zone=zone_of(model),
+        history=spot[:now],
+        history_start=int(slots[0]),
+        count=count,
+    )
 
 
 def _no_prices(model: HomeModel, at: datetime, first: datetime) -> KnownInputsError:
