@@ -29,7 +29,7 @@ from telemetry.observations import Coverage, Observations, Reading
 from telemetry.price_table import PriceSeries
 from telemetry.quality_table import DayQuality
 from telemetry.slots import SLOT_SECONDS, to_epoch
-from telemetry.weather_table import WeatherSeries
+from telemetry.weather_table import WeatherIssue, WeatherSeries
 
 __all__ = ["Kind", "Scenario", "augmented", "scenarios"]
 
@@ -199,6 +199,12 @@ class _Changed:
     ) -> WeatherSeries:
         """As recorded."""
         return self.facts.weather(home_id, start, end, as_of=as_of, kind=kind)
+
+    def weather_issues(
+        self, home_id: str, start: datetime, end: datetime
+    ) -> tuple[WeatherIssue, ...]:
+        """As recorded."""
+        return self.facts.weather_issues(home_id, start, end)
 
     def day_quality(self, home_id: str, first: date, last: date) -> tuple[DayQuality, ...]:
         """As judged."""

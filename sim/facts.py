@@ -8,7 +8,7 @@ from telemetry.channels import Channel
 from telemetry.observations import Coverage, Observations, Reading
 from telemetry.price_table import PriceSeries
 from telemetry.quality_table import DayQuality
-from telemetry.weather_table import WeatherSeries
+from telemetry.weather_table import WeatherIssue, WeatherSeries
 
 __all__ = ["Facts"]
 
@@ -64,6 +64,11 @@ class Facts(Protocol):
         kind: str = "forecast",
     ) -> WeatherSeries:
         """Weather of the slots in [start, end): in each the latest number issued by ``as_of``."""
+
+    def weather_issues(
+        self, home_id: str, start: datetime, end: datetime
+    ) -> tuple[WeatherIssue, ...]:
+        """Weather forecasts issued in [start, end), oldest first, each as it was issued."""
 
     def day_quality(self, home_id: str, first: date, last: date) -> tuple[DayQuality, ...]:
         """Verdicts on the local days from ``first`` to ``last``, in order; unjudged are absent."""

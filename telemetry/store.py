@@ -40,7 +40,7 @@ from telemetry.replay_table import ReplayDay, StoredReplay
 from telemetry.slots import to_epoch
 from telemetry.sql import WriteCounts
 from telemetry.store_episodes import EpisodeStore
-from telemetry.weather_table import WeatherSeries
+from telemetry.weather_table import WeatherIssue, WeatherSeries
 
 
 @final
@@ -311,6 +311,13 @@ class Store(EpisodeStore):
             return weather_table.read_weather(
                 conn, home_id=home_id, start=start, end=end, as_of=as_of, kind=kind
             )
+
+    def weather_issues(
+        self, home_id: str, start: datetime, end: datetime
+    ) -> tuple[WeatherIssue, ...]:
+        """Weather forecasts issued in [start, end), oldest first, each as it was issued."""
+        with self._read_home(home_id) as conn:
+            return weather_table.read_weather_issues(conn, home_id=home_id, start=start, end=end)
 
     def put_plan(self, home_id: str, plan: StoredPlan) -> WriteCounts:
         """Write one plan of this system."""

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 
 from telemetry.arrays import F64, I64
 from telemetry.errors import SeriesError
-from telemetry.issues import UNKNOWN, piece, read_issues, series, span
-from telemetry.layers import StoredRow, layer, put_issue
+from telemetry.issues import SIMULATED_SOURCE, UNKNOWN, piece, read_issues, series, span
+from telemetry.layers import StoredRow, layer, number, put_issue
 from telemetry.schema import weather
-from telemetry.slots import from_epoch, slot_range, to_epoch, whole_seconds
+from telemetry.slots import SLOT_SECONDS, from_epoch, slot_range, to_epoch, whole_seconds
 from telemetry.sql import WriteCounts
 
 KINDS = ("forecast", "archive")
@@ -50,6 +50,23 @@ class WeatherSeries:
         """Values of one variable (N,)."""
         row: F64 = self.values[self.variables.index(variable)]
         return row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeatherIssue:
+    """One forecast as it was issued: ``values`` (V, T) per 15-minute slot from ``start``.
+
+    Attributes:
+        variables: names of the V rows, with their unit.
+        issued_at: epoch second.
+        start: epoch second of the first slot.
+        values: (V, T), NaN where it says nothing.
+    """
+
+    variables: tuple[str, ...]
+    issued_at: int
+    start: int
+    values: F64
 
 
 def put_weather(
@@ -130,3 +147,29 @@ def read_weather(
             len(found), slots.size
         ),
     )
+
+
+def read_weather_issues(
+    conn: sa.Connection, *, home_id: str, start: datetime, end: datetime
+) -> tuple[WeatherIssue, ...]:
+    """Read the forecasts issued in a window; see ``Store.weather_issues``."""
+    c = weather.c
+    statement = (
+        sa.select(weather)
+        .where(c.home_id == home_id, c.kind == "forecast")
+        .where(c.issued_at >= start, c.issued_at < end)
+    )
+    made_up = sa.case((c.source == SIMULATED_SOURCE, 0), else_=1)
+    found = conn.execute(statement.order_by(c.issued_at, made_up, c.source, c.start)).mappings()
+    issues = []
+    for mapping in found:
+        row = {str(name): value for name, value in mapping.items()}
+        first = number(row, "start")
+        slots = (number(row, "end") - first) // SLOT_SECONDS
+        part = piece(row, first, slots)
+        issues.append(
+            WeatherIssue(
+                variables=part.names, issued_at=part.issued_at, start=first, values=part.values
+            )
+        )
+    return tuple(issues)
