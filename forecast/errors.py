@@ -3,6 +3,8 @@
     ForecastError            root: catch this one in a runner
     +-- SeriesError          the arrays do not describe one series (also a ValueError)
     +-- MissingHistoryError  no value to forecast a slot from
+    +-- TrainingError        a history teaches no model
+    +-- ModelFileError       a trained model cannot be used
 
 Messages say what was wrong, where, and the cure; the facts are attributes as well.
 """
@@ -40,3 +42,33 @@ class MissingHistoryError(ForecastError):
             f"no {series} at {local_time} local time ({zone}) in the last {lookback_days} days: "
             f"{cure}"
         )
+
+
+class ModelFileError(ForecastError):
+    """A trained model cannot be used as it stands.
+
+    Attributes:
+        what: the part.
+        fault: what is wrong with it.
+        cure: what helps.
+    """
+
+    def __init__(self, what: str, fault: str, cure: str) -> None:
+        """Name the part, the fault and the cure."""
+        self.what, self.fault, self.cure = what, fault, cure
+        super().__init__(f"{what}: {fault}; {cure}")
+
+
+class TrainingError(ForecastError):
+    """A history teaches no model.
+
+    Attributes:
+        series: what was to be learnt.
+        fault: what is wrong with the history.
+        cure: what helps.
+    """
+
+    def __init__(self, series: str, fault: str, cure: str) -> None:
+        """Name the series, the fault and the cure."""
+        self.series, self.fault, self.cure = series, fault, cure
+        super().__init__(f"{series}: {fault}; {cure}")
