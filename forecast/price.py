@@ -17,6 +17,8 @@ k(d) the kind of a day, D_k the days of a kind and n_k their number,
     off = mean of x - profile over the 48 h to z, weighted by exp(-age / 2 h)            (B5)
     price[t] = profile[k(t), q(t)] + 0.8 * exp(-(t - z) / 48 h) * off                    (B6)
 
+within the lowest and the highest price of those four weeks.
+
 A battery earns by the spread of prices, of which a mean path has too little: so scenarios add to
 it what the forecast missed on the newest days. With e[j, i] the miss of (B6), by the profile of
 today, i slots after the slot 24 h * j before z, of K days without a gap, centred,
@@ -171,7 +173,9 @@ def _path(seen: _Seen, first: int, stop: int) -> F64:
     newest = _newest(seen, first)
     if newest < 0:
         return np.full(stop - first, np.nan)
-    return _expected(seen, newest, _profile(seen, newest), slice(first, stop))
+    path = _expected(seen, newest, _profile(seen, newest), slice(first, stop))
+    lately = seen.value[max(newest + 1 - _PROFILE_DAYS * _QUARTERS, 0) : newest + 1]
+    return np.clip(path, np.nanmin(lately), np.nanmax(lately))
 
 
 def _newest(seen: _Seen, first: int) -> int:

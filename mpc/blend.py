@@ -3,13 +3,13 @@
 With g[k,t] the cost of slot t in scenario k (``pieces``), W the curve behind a slot within the
 battery's window, w[k] the weights and the same terminal curve behind all:
 
-    A[t](s) = sum_k w[k] * min_d ( g[k,t](d) + A[t+1](s + d) )     recourse in every slot      (S1)
-    B[t](s) = sum_k w[k] * B[k,t](s),  B[k,t](s) = min_d ( g[k,t](d) + B[k,t+1](s + d) )       (S2)
-    V[t]    = recourse * A[t] + (1 - recourse) * B[t]                                          (S3)
+    A[t](s) = sum_k w[k] * min_d ( g[k,t](d) + A[t+1](s + d) )     recourse in every slot      (SV1)
+    B[t](s) = sum_k w[k] * B[k,t](s),  B[k,t](s) = min_d ( g[k,t](d) + B[k,t+1](s + d) )       (SV2)
+    V[t]    = recourse * A[t] + (1 - recourse) * B[t]                                          (SV3)
 
-(S1) takes the slots as independent: what is seen in one says nothing about the next. (S2) takes
+(SV1) takes the slots as independent: what is seen in one says nothing about the next. (SV2) takes
 every scenario as a whole, known from its first slot on. Reserves are added as in (D3). The pieces
-of (S2) add up, those of (S1) would multiply; so A is kept on the grid of ``cells``: each step is
+of (SV2) add up, those of (SV1) would multiply; so A is kept on the grid of ``cells``: each step is
 exact at the edges of the grid, and the chords between them are never below the curve. So what is
 kept is never below A, and a step adds at most width * (rise of the slope over a cell) / 4. B is an
 exact sum, as is V of what is kept: their pieces are those of all curves, cut at the kinks of each.
@@ -77,7 +77,7 @@ class Bad(NamedTuple):
 
 
 class Bundle(NamedTuple):
-    """Scratch arrays of one thread: K curves of (S2) in rows, then that of (S1).
+    """Scratch arrays of one thread: K curves of (SV2) in rows, then that of (SV1).
 
     Attributes:
         slope: (K + 1, M') slopes; a row's curve moves upward through it.
@@ -94,7 +94,7 @@ class Bundle(NamedTuple):
         at: (K + 1,) the piece that each curve is at.
         edge_kwh: (K + 1,) where that piece ends.
         share: (K + 1,) what each curve counts.
-        out_slope: slopes of the blend (S3).
+        out_slope: slopes of the blend (SV3).
         out_length: their lengths, kWh.
     """
 
@@ -150,13 +150,13 @@ def blend_after_first(
     terminal_length: F64,
     bundle: Bundle,
 ) -> tuple[Curve, Bad]:
-    """Return the blended curve at the end of slot 0, in ``bundle.out_slope``, and a bad slot (S3).
+    """Return the blended curve at the end of slot 0, in ``bundle.out_slope``, and a bad slot (SV3).
 
     The scenarios' slot 0 is not looked at.
 
     Args:
         scenes: the scenarios, their columns the slots of ``limits``.
-        recourse: share of (S1), 0 to 1.
+        recourse: share of (SV1), 0 to 1.
         limits: (T, 9) columns as in ``Limits``; one window of stored energy for all slots.
         rules: of the site.
         terminal_slope: (L,) minus the marginal price of what is left, ascending.
@@ -186,7 +186,7 @@ def all_blends(
     terminal_length: F64,
     bundle: Bundle,
 ) -> tuple[Packed, Bad]:
-    """Return the blended curves of all slots, and a bad slot (S3).
+    """Return the blended curves of all slots, and a bad slot (SV3).
 
     Arguments as in ``blend_after_first``, to whose curve the one of index 1 is equal to the bit.
     Index 0 is the start of slot 0, which is that of ``series``, (T, 4) columns as in ``Slot``.
@@ -245,7 +245,7 @@ def before_first(
 
 
 def used_recourse(recourse: float, limit: Limits) -> float:
-    """Return the share of (S1): none where the window is a point, which has no cells."""
+    """Return the share of (SV1): none where the window is a point, which has no cells."""
     return recourse if limit.soc_max > limit.soc_min else 0.0
 
 
@@ -340,7 +340,7 @@ def keep_curve(bundle: Bundle, k: int, curve: Whole) -> None:
 def step_back(
     scenes: Scenes, t: int, recourse: float, limit: Limits, rules: Rules, bundle: Bundle
 ) -> tuple[int, int]:
-    """Carry all curves from the end of a slot to its start (S1, S2).
+    """Carry all curves from the end of a slot to its start (SV1, SV2).
 
     Returns:
         A scenario whose slot is not convex, or -1; why, or 0.
@@ -381,7 +381,7 @@ def step_back(
 
 
 def blended(recourse: float, bundle: Bundle) -> Curve:
-    """Write the weighted sum of the curves into ``bundle.out_slope`` (S3); return where it is.
+    """Write the weighted sum of the curves into ``bundle.out_slope`` (SV3); return where it is.
 
     It reaches as far as the one that reaches furthest; the others go on with their end slopes.
     """

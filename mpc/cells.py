@@ -1,6 +1,6 @@
 """A convex curve on a grid: M equal cells over the battery's window, and one beyond each end.
 
-    slope of a cell = (cost at its upper edge - cost at its lower edge) / width              (S4)
+    slope of a cell = (cost at its upper edge - cost at its lower edge) / width              (SV4)
 
 At the edges the cost is that of the curve, between them stands the chord, which lies above a convex
 curve by at most width * (rise of the slope over the cell) / 4.
@@ -11,7 +11,7 @@ are merely shifted. In units of the width, with P[i] the sum of the first i slop
 the cost of the slot's pieces that come before,
 
     cost at edge c = base + (1 - f) * P[c - q] + f * P[c - q + 1],   q = ceil(shift), f = q - shift
-                                                                                               (S5)
+                                                                                               (SV5)
 
 Edges are counted from the lower bound of the window, the first one is -1. Kernels.
 """
@@ -27,7 +27,7 @@ __all__ = ["add_scenario", "set_prefix", "set_slopes"]
 
 
 def set_slopes(point: F64, slope: F64) -> None:
-    """Write the slopes of the cells (S4).
+    """Write the slopes of the cells (SV4).
 
     Args:
         point: (M + 3,) costs at the edges, currency per width.
@@ -64,7 +64,7 @@ def add_scenario(
     prefix: F64,
     point: F64,
 ) -> float:
-    """Add one scenario's curve before a slot to the costs at the grid's edges (S1, S5).
+    """Add one scenario's curve before a slot to the costs at the grid's edges (SV1, SV5).
 
     Args:
         pieces: of the slot's cost in the scenario.
@@ -131,7 +131,7 @@ def add_line(point: F64, c: int, end: int, at: float, step: float, weight: float
 def add_run(
     point: F64, c: int, end: int, prefix: F64, shift: float, base: float, weight: float
 ) -> int:
-    """Add shifted cells to the edges ``c`` to ``end`` (S5); return the first edge not done.
+    """Add shifted cells to the edges ``c`` to ``end`` (SV5); return the first edge not done.
 
     Nothing here is below 0: saying so spares the compiler indices that count from the end, and
     makes the loop five times faster.

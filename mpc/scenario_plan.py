@@ -1,7 +1,7 @@
 """The storage engine on scenarios: a plan of the horizon's own series by blended value functions.
 
 Every slot's move is the cheapest one on the horizon's own load, PV and prices plus what the rest is
-expected to cost, V of (S3) in ``blend``. Bill, wear, penalty, terminal and objective are, as of any
+expected to cost, V of (SV3) in ``blend``. Bill, wear, penalty, terminal and objective are, as of any
 plan, those of the horizon's own series; what was minimised is ``expected_objective``, V at the
 start: with recourse 0 the optimum of the two-stage program that HiGHS solves. Units as in ``plan``.
 """
@@ -46,13 +46,13 @@ def plan_scenarios(problem: Problem, scenarios: Scenarios, recourse: float) -> P
 def plan_scenarios_with_values(
     problem: Problem, scenarios: Scenarios, recourse: float, *, cells: int = CELLS
 ) -> tuple[Plan, ValueFunctions]:
-    """Return the plan, and the blended value functions it follows from (S3).
+    """Return the plan, and the blended value functions it follows from (SV3).
 
     Args:
         problem: from ``on_scenarios``.
         scenarios: of the problem's slots.
-        recourse: share of recourse in every slot (S1), 0 to 1; the rest is whole scenarios (S2).
-        cells: of the grid for (S1).
+        recourse: share of recourse in every slot (SV1), 0 to 1; the rest is whole scenarios (SV2).
+        cells: of the grid for (SV1).
 
     Raises:
         EngineError: as ``plan_scenarios``.

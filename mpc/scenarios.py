@@ -8,8 +8,8 @@ from the second slot on, so their first column is not read. How much a house fea
 tilt of the weights, with the standardised cost z of each scenario's net load (mean 0, standard
 deviation 1 under the weights),
 
-    cost[k] = sum_t import_price[k,t] * (load[k,t] - pv[k,t])                                (R1)
-    w'[k]   = w[k] * exp(tilt * z[k]) / sum,   tilt = (3 - risk_appetite) / 2                (R2)
+    cost[k] = sum_t import_price[k,t] * (load[k,t] - pv[k,t])                                (SR1)
+    w'[k]   = w[k] * exp(tilt * z[k]) / sum,   tilt = (3 - risk_appetite) / 2                (SR2)
 
 so appetite 3 keeps the weights, 1 multiplies them by e for every standard deviation above the mean
 and 5 divides them by as much. Units: kWh per slot at the AC bus, currency per kWh.
@@ -81,7 +81,7 @@ class Scenarios:
         return int(np.shape(self.load_kwh)[1])
 
     def tilted(self, horizon: Horizon, risk_appetite: int) -> "Scenarios":
-        """Return the same scenarios with weights that fit a risk appetite (R1, R2).
+        """Return the same scenarios with weights that fit a risk appetite (SR1, SR2).
 
         Args:
             horizon: whose prices hold where the scenarios have none.
@@ -99,7 +99,7 @@ def risk_weights(
     risk_appetite: int,
     weights: Sequence[float] | F64 | None = None,
 ) -> F64:
-    """Return (K,) weights tilted toward dear or cheap scenarios, of sum 1 (R2).
+    """Return (K,) weights tilted toward dear or cheap scenarios, of sum 1 (SR2).
 
     Args:
         cost: (K,) of each scenario, currency; only differences in standard deviations count.
@@ -132,7 +132,7 @@ def risk_weights(
 
 
 def net_load_cost(scenarios: Scenarios, horizon: Horizon) -> F64:
-    """Return (K,) what each scenario's net load costs at import prices, currency (R1).
+    """Return (K,) what each scenario's net load costs at import prices, currency (SR1).
 
     Raises:
         HorizonError: where the scenarios have another number of slots than the horizon.

@@ -1,14 +1,14 @@
 """HiGHS on scenarios: one linear program of two stages.
 
     minimise  sum_k w[k] * cost of copy k,   copy k: slot 0 of the horizon, slots 1.. of scenario k
-    subject to (M1)-(M4) of ``model`` in every copy,  soc[k, 0] = soc[0, 0] for all k          (N1)
+    subject to (M1)-(M4) of ``model`` in every copy,  soc[k, 0] = soc[0, 0] for all k          (ST1)
 
 In slot 0 all copies have the same series and must store the same, so it costs the same in each: the
 decision of the first slot is one, all later ones know their scenario. Its optimum is that of the
 storage engine with recourse 0. The energy value of slot 0 is what a kWh more at its end saves in
 all copies together, for each side the sum of what it saves in each (``marginal``),
 
-    energy_value[0] = sum_k w[k] * energy value of copy k at the end of slot 0                 (N2)
+    energy_value[0] = sum_k w[k] * energy value of copy k at the end of slot 0                 (ST2)
 
 widened, as in any plan, to hold the dual, - sum_k dual of (M1) in slot 0 of copy k. The later slots
 of the plan are the best ones on the horizon's own series from the energy found for the end of slot
@@ -16,7 +16,7 @@ of the plan are the best ones on the horizon's own series from the energy found 
 
 The program is a relaxation where prices reward opposite flows (``exactness``). Where netting raises
 the cost of a copy, that copy is planned anew from the end of slot 0 with binaries, which gives its
-cost and its share of (N2). ``gap`` is what the plan is then expected to cost beyond the program's
+cost and its share of (ST2). ``gap`` is what the plan is then expected to cost beyond the program's
 optimum: a proven bound, and a loose one, since the program itself is not searched.
 A start outside the battery's window, which no linear program describes, is planned on the horizon's
 own series alone; the plan says so with ``scenarios == 0``.
@@ -126,7 +126,7 @@ def _copy(problem: Problem, scenarios: Scenarios, k: int) -> Problem:
 
 
 def _solve(copies: _Copies) -> Solution:
-    """Solve the copies side by side, their first stored energies tied together (N1)."""
+    """Solve the copies side by side, their first stored energies tied together (ST1)."""
     parts = [copies.model.numbers(problem) for problem in copies.problems]
     ties = np.zeros(len(parts) - 1)
     numbers = Numbers(
@@ -140,7 +140,7 @@ def _solve(copies: _Copies) -> Solution:
 
 
 def _tied(model: HouseModel, count: int) -> Matrix:
-    """Return the matrix of ``count`` copies of a model with (N1)."""
+    """Return the matrix of ``count`` copies of a model with (ST1)."""
     base, later = model.matrix, np.arange(1, count)
     columns, rows = count * base.columns, count * base.rows
     widths = np.diff(np.append(base.starts, base.value.size))
@@ -168,7 +168,7 @@ def _tied(model: HouseModel, count: int) -> Matrix:
 def _outlook(
     copies: _Copies, solution: Solution, stored_kwh: float, plan_one: PlanOne
 ) -> tuple[float, tuple[float, float]]:
-    """Return what the plan is expected to cost, and the (up, down) energy value of slot 0 (N2).
+    """Return what the plan is expected to cost, and the (up, down) energy value of slot 0 (ST2).
 
     Every copy counts with flows that a house can have.
     """
@@ -206,7 +206,7 @@ def _reserve_worth(problem: Problem, stored_kwh: float) -> float:
 
 
 def _dual_values(model: HouseModel, row_dual: F64) -> F64:
-    """Return (T,) energy values of one copy; in slot 0 without what ties it to the others (N1)."""
+    """Return (T,) energy values of one copy; in slot 0 without what ties it to the others (ST1)."""
     values = -row_dual[model.stored]
     values[0] = values[1]
     if model.structure.reserve:
