@@ -20,6 +20,7 @@ import typer
 from typer.core import TyperGroup
 
 from runners.cli_episodes import episodes_app
+from runners.cli_forecast import evaluate, train
 from runners.cli_mirror import mirror
 from runners.cli_options import (
     AtOption,
@@ -55,6 +56,8 @@ _ORDER = (
     "weather",
     "validate",
     "repair",
+    "train",
+    "evaluate",
     "plan",
     "replay",
     "simulate",
@@ -347,6 +350,8 @@ def replay(
     )
 
 
+app.command()(train)
+app.command()(evaluate)
 app.command()(mirror)
 
 app.add_typer(episodes_app, name="episodes")

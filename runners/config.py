@@ -27,6 +27,7 @@ from runners.config_models import (
     CurrencyCode,
     HomeConfig,
     HomeId,
+    ModelsConfig,
     StoreConfig,
     SystemConfig,
     TariffConfig,
@@ -52,6 +53,7 @@ class Config(Strict):
 
     system: SystemConfig = SystemConfig()
     store: StoreConfig = StoreConfig()
+    models: ModelsConfig = ModelsConfig()
     currency: CurrencyCode = "SEK"
     exchange_rates: dict[CurrencyCode, Annotated[float, Field(gt=0.0)]] = Field(
         default={}, description="units of `currency` per unit of the other one, e.g. {EUR: 11.0}"
@@ -75,6 +77,11 @@ class Config(Strict):
         """
         url = self.store.url.get_secret_value()
         return url if "://" in url else str(self._path.parent / Path(url).expanduser())
+
+    @property
+    def models_folder(self) -> Path:
+        """Where trained forecasts are kept, relative paths from the configuration's folder."""
+        return self._path.parent / Path(self.models.folder).expanduser()
 
     def mirror_server(self) -> MirrorServer:
         """Return the MariaDB of the mirror; ``tls_ca`` from the configuration's folder.

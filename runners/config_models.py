@@ -56,6 +56,16 @@ class StoreConfig(Strict):
     )
 
 
+class ModelsConfig(Strict):
+    """Where trained forecasts are kept."""
+
+    folder: str = Field(
+        default="models",
+        min_length=1,
+        description="a folder, relative to this file; each home has one in it",
+    )
+
+
 class PlaneConfig(Strict):
     """One plane of panels."""
 
@@ -190,8 +200,15 @@ class TariffConfig(Strict):
 
 
 class ForecastConfig(Strict):
-    """How many days the baseline forecast averages."""
+    """What forecasts load and PV, and what a plan makes of it."""
 
+    model: Literal["auto", "baseline"] = Field(
+        default="auto", description="auto (the trained model, where there is one) or baseline"
+    )
+    scenarios: Switch = True
+    risk_appetite: int = Field(
+        default=3, ge=1, le=5, description="1 (cautious) to 5 (bold); 3 weighs all days alike"
+    )
     load_days: Days = 7
     pv_days: Days = 3
 

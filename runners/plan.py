@@ -1,6 +1,6 @@
 """``darkstar plan``: what was known at a moment, planned, explained and written down.
 
-    config, store ──> what was known ──> Planner ──> table, schedule.json, plan.png
+    config, store ──> what was known and expected ──> Planner ──> table, schedule.json, plan.png
 
 Without ``--at`` the plan is a live one: it is saved in the store with its forecasts, and recorded
 as a training episode. With ``--at`` it is a look back that writes nothing to the store, is never
@@ -18,12 +18,13 @@ from typing import cast
 from mpc import PLAN_SCHEMA, Plan, Planner, TerminalCurve
 from runners.config import Config, load_config
 from runners.errors import EX_DATAERR, ConfigError, Problem
+from runners.forecaster import AURORA, Prepared, prepare
 from runners.output import console, plan_table, summary_table, write_json
 from runners.record_episode import LIVE, record_training_episode
 from runners.schedule import Made, schedule_dict, write_schedule
 from sim.baselines import cost_of_plan, no_battery, self_use
 from sim.pairing import PricePairing
-from sim.planning import HomeModel, KnownInputs, known_inputs
+from sim.planning import HomeModel, KnownInputs
 from telemetry.plan_table import StoredPlan
 from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS
 from telemetry.store import Store
@@ -32,8 +33,6 @@ __all__ = ["OUT", "PlanRun", "StartState", "home_model", "make_plan", "report_pl
 
 OUT = Path("out")
 """Where live plans go; look backs go to folders in it."""
-
-_BASELINE = "baseline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +48,7 @@ class PlanRun:
     """A plan with what it was made from and what it is compared to.
 
     Attributes:
-        inputs: what was known.
+        prepared: what was known, and what is expected.
         state: stored energy at the start.
         plan: the plan.
         no_battery_cost: what the house would pay with its battery resting.
@@ -58,13 +57,18 @@ class PlanRun:
         solve_seconds: time the planner took.
     """
 
-    inputs: KnownInputs
+    prepared: Prepared
     state: StartState
     plan: Plan
     no_battery_cost: float
     self_use_cost: float
     plan_cost: float
     solve_seconds: float
+
+    @property
+    def inputs(self) -> KnownInputs:
+        """What was known."""
+        return self.prepared.inputs
 
 
 def run_plan(
@@ -104,7 +108,8 @@ def run_plan(
     model = home_model(config, home)
     with Store.open(config.store_url, system_id=config.system.system_id) as store:
         state = _start_state(store, config, home, moment, soc_kwh, soc_percent)
-        run = make_plan(model, known_inputs(store, model, moment), state)
+        prepared = prepare(store, config, model, moment, look_back=at is not None)
+        run = make_plan(model, prepared, state)
         if at is None:
             store.put_home(model.home)
             _save(store, model, run)
@@ -147,16 +152,16 @@ def home_model(config: Config, home_id: str) -> HomeModel:
     )
 
 
-def make_plan(model: HomeModel, inputs: KnownInputs, state: StartState) -> PlanRun:
+def make_plan(model: HomeModel, prepared: Prepared, state: StartState) -> PlanRun:
     """Plan cold, and cost the two policies that need no plan on the same inputs."""
-    site, horizon, soc = model.site, inputs.horizon, state.soc_kwh
+    site, horizon, soc = model.site, prepared.inputs.horizon, state.soc_kwh
     planner = Planner(site)
     begin = perf_counter()
-    plan = planner.plan(horizon, soc)
+    plan = planner.plan(horizon, soc, scenarios=prepared.scenarios)
     seconds = perf_counter() - begin
     curve = TerminalCurve.of(plan.terminal_curve)
     return PlanRun(
-        inputs=inputs,
+        prepared=prepared,
         state=state,
         plan=plan,
         no_battery_cost=no_battery(site, horizon, soc, curve).cost,
@@ -208,7 +213,7 @@ def _save(store: Store, model: HomeModel, run: PlanRun) -> None:
             store.put_forecast(
                 home_id,
                 target=target,
-                model=_BASELINE,
+                model=run.prepared.model,
                 issued_at=issued,
                 start=plan.start,
                 values=values,
@@ -259,6 +264,7 @@ def report_plan(
         prices_until=run.inputs.prices_until,
         observed_until=run.inputs.observed_until,
         price_pairing=_pairing(config, home_id),
+        forecast=_forecast(run),
     )
     files = [str(out_dir / "schedule.json")]
     write_schedule(out_dir / "schedule.json", schedule)
@@ -303,6 +309,7 @@ def _summary(
         ("planned at", f"{run.inputs.as_of:%Y-%m-%d %H:%M}Z, {hours:g} h"),
         ("stored at start", f"{plan.soc_start_kwh:.3f} kWh, {run.state.source}"),
         ("prices", _price_source(run, pairing)),
+        ("forecast", run.prepared.told),
         ("no battery", f"{run.no_battery_cost:.2f} {currency}"),
         ("self-consumption", f"{run.self_use_cost:.2f} {currency}"),
         ("this plan", f"{run.plan_cost:.2f} {currency} ({saving:+.2f} saved against no battery)"),
@@ -324,18 +331,36 @@ def _pairing(config: Config, home_id: str) -> str | None:
 def _price_source(run: PlanRun, pairing: str | None) -> str:
     """Say how far prices were published, and what stands for the rest."""
     inputs = run.inputs
+    then = "forecast" if run.prepared.model == AURORA else "the day before's"
     if inputs.published.all():
         text = "published for the whole horizon"
     elif inputs.prices_until <= inputs.horizon.start:
-        text = "none published, the day before's instead"
+        text = f"none published, {then} instead"
     else:
-        text = f"published until {inputs.prices_until:%Y-%m-%d %H:%M}Z, then the day before's"
+        text = f"published until {inputs.prices_until:%Y-%m-%d %H:%M}Z, then {then}"
     text += "; issue time assumed" if inputs.price_issued_assumed else ""
     return text if pairing is None else f"{pairing}; {text}"
 
 
+def _forecast(run: PlanRun) -> dict[str, object]:
+    """Return what is expected, as the schedule tells it: quantiles by slot where there are any."""
+    told: dict[str, object] = {"model": run.prepared.model, "told": run.prepared.told}
+    issued, slots = run.prepared.issued, len(run.plan)
+    if issued is not None:
+        for name, said in (("load_kwh", issued.load), ("pv_kwh", issued.pv)):
+            told[name] = {
+                "p10": said.low_kwh[0, :slots].tolist(),
+                "p50": said.median_kwh[0, :slots].tolist(),
+                "p90": said.high_kwh[0, :slots].tolist(),
+            }
+    return told
+
+
 def _certificate(plan: Plan, currency: str) -> str:
     """Say how good the plan provably is."""
+    if plan.expected_objective is not None:
+        best = "optimal" if plan.status == "optimal" else f"at most {plan.gap:.4f} {currency} above"
+        return f"{best} on average over {plan.scenarios} scenarios"
     if plan.status == "optimal":
         return "optimal: no plan is cheaper on these inputs"
     return f"{plan.status}: at most {plan.gap:.4f} {currency} above the optimum"

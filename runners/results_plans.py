@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from runners.forecaster import by_baseline
 from runners.plan import PlanRun, StartState, make_plan
 from runners.results_homes import BATTERIES, ReferenceHome, known_span, with_battery
-from sim.planning import known_inputs
 from telemetry.slots import SLOT_SECONDS
 from telemetry.store import Store
 
@@ -62,7 +62,7 @@ def _plan_all(store: Store, home: ReferenceHome, moments: int) -> list[_Row]:
     for name, battery in BATTERIES.items():
         sized = with_battery(home.model, name)
         state = StartState(soc_kwh=0.5 * battery.capacity_kwh, source="half full")
-        runs = [make_plan(sized, known_inputs(store, sized, one), state) for one in at]
+        runs = [make_plan(sized, by_baseline(store, sized, one), state) for one in at]
         rows.append(_Row(home=home.home_id, prices=home.prices, battery=name, runs=runs))
     return rows
 

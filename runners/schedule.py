@@ -80,6 +80,7 @@ def schedule_dict(
     prices_until: datetime | None = None,
     observed_until: datetime | None = None,
     price_pairing: str | None = None,
+    forecast: dict[str, object] | None = None,
 ) -> dict[str, object]:
     """Return the schedule of a plan.
 
@@ -95,6 +96,7 @@ def schedule_dict(
         observed_until: end of the newest reading of load and PV, aware; None: not told.
         price_pairing: in words, how prices of another place or year were paired with the home; such
             a plan is an experiment, not fit for control.
+        forecast: which forecast it is made from, with its quantiles; None: not told.
     """
     begin = made.inputs_as_of.astimezone(UTC)
     end = plan.starts[-1] + timedelta(minutes=float(plan.slot_minutes[-1]))
@@ -127,6 +129,7 @@ def schedule_dict(
             "engine": plan.engine,
             "violations": [violation._asdict() for violation in plan.violations],
         },
+        "forecast": forecast,
         "slots": _slots(plan, end, zone, prices_until),
     }
 

@@ -37,6 +37,8 @@ def test_help_lists_the_commands() -> None:
         "weather",
         "validate",
         "repair",
+        "train",
+        "evaluate",
         "plan",
         "replay",
         "simulate",
