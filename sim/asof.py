@@ -10,7 +10,7 @@ it, from which a plan's terminal curve is made. It is what ``sim.planning.known_
 there; a test holds the two equal. Units: kWh per slot, currency per kWh.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol, final
 
@@ -57,12 +57,25 @@ class KnownForecasts:
         pv_kwh: (N, A).
         import_price: (N, A), settled, with fees and VAT.
         export_price: (N, A).
+        scenario_load_kwh: (N, K, A), K ways the slots after the first may turn out; None: plans
+            are made on the series above alone.
+        scenario_pv_kwh: (N, K, A), given where ``scenario_load_kwh`` is.
+        scenario_import_price: (N, K, A); None: ``import_price`` in every scenario.
+        scenario_export_price: (N, K, A); None: ``export_price``.
+        weights: (N, K), 0 or more, each row of sum 1; None: equal.
+        recourse: as in ``mpc.Planner.plan``.
     """
 
     load_kwh: F64
     pv_kwh: F64
     import_price: F64
     export_price: F64
+    scenario_load_kwh: F64 | None = None
+    scenario_pv_kwh: F64 | None = None
+    scenario_import_price: F64 | None = None
+    scenario_export_price: F64 | None = None
+    weights: F64 | None = None
+    recourse: float = 0.5
 
 
 class Forecasts(Protocol):
@@ -244,20 +257,30 @@ class _Informed:
     def known(self, first: int, count: int) -> KnownForecasts:
         """Return the forecasts, with what happened where it is known."""
         known, real = self.forecasts.known(first, count), self.realised
+        load = real.load_kwh if self.load else None
+        pv = real.pv_kwh if self.pv else None
+        informed = replace(
+            known,
+            load_kwh=_overlaid(known.load_kwh, load, first),
+            pv_kwh=_overlaid(known.pv_kwh, pv, first),
+            scenario_load_kwh=_each_overlaid(known.scenario_load_kwh, load, first),
+            scenario_pv_kwh=_each_overlaid(known.scenario_pv_kwh, pv, first),
+        )
+        if not self.prices:
+            return informed
+        # who knows everything plans on that alone
         return KnownForecasts(
-            load_kwh=_overlaid(known.load_kwh, real.load_kwh if self.load else None, first),
-            pv_kwh=_overlaid(known.pv_kwh, real.pv_kwh if self.pv else None, first),
-            import_price=_overlaid(
-                known.import_price, real.import_price if self.prices else None, first
-            ),
-            export_price=_overlaid(
-                known.export_price, real.export_price if self.prices else None, first
-            ),
+            load_kwh=informed.load_kwh,
+            pv_kwh=informed.pv_kwh,
+            import_price=_overlaid(known.import_price, real.import_price, first),
+            export_price=_overlaid(known.export_price, real.export_price, first),
         )
 
 
 def with_actual(forecasts: Forecasts, realised: Realised, *, load: bool, pv: bool) -> Forecasts:
     """Return the forecasts with load or PV as they were, as far as ``realised`` reaches.
+
+    In every scenario too, where there are any.
 
     Raises:
         ReplayError: the two begin with different slots.
@@ -273,6 +296,8 @@ def with_actual(forecasts: Forecasts, realised: Realised, *, load: bool, pv: boo
 
 def perfect(forecasts: Forecasts, realised: Realised) -> Forecasts:
     """Return perfect foresight as far as ``realised`` reaches, the forecasts beyond it.
+
+    It has no scenarios.
 
     Raises:
         ReplayError: the two begin with different slots.
@@ -306,3 +331,11 @@ def _overlaid(forecast: F64, actual: F64 | None, first: int) -> F64:
     slots = np.arange(first, first + count)[:, None] + np.arange(ahead)
     there = slots < actual.size
     return np.where(there, actual[np.where(there, slots, 0)], forecast)
+
+
+def _each_overlaid(scenarios: F64 | None, actual: F64 | None, first: int) -> F64 | None:
+    """Return (N, K, A) scenarios with the (M,) actual values where those reach."""
+    if scenarios is None or actual is None:
+        return scenarios
+    each = [_overlaid(scenarios[:, k], actual, first) for k in range(scenarios.shape[1])]
+    return np.stack(each, axis=1)

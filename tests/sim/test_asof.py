@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,12 +23,12 @@ from forecast.errors import MissingHistoryError
 from mpc import Horizon, PriceEntry, Tariff, TerminalCurve, terminal_curve
 from mpc.jit import compiled
 from sim.asof import BaselineForecasts, Forecasts, KnownForecasts, perfect, with_actual
-from sim.asof_prices import settled_as_of
+from sim.asof_prices import KnownPrices, settled_as_of
 from sim.demo import DemoYear, make_demo_year
 from sim.errors import KnownInputsError, ReplayError
 from sim.history import realised
 from sim.pairing import PricePairing
-from sim.planning import HomeModel, known_inputs
+from sim.planning import HomeModel, PriceForecast, known_inputs
 from telemetry.arrays import F64
 from telemetry.csv_import import import_file
 from telemetry.home import Home
@@ -184,10 +185,11 @@ def _compiled() -> None:
 
 @pytest.mark.parametrize("window", [SPRING, AUTUMN], ids=["spring", "autumn"])
 @pytest.mark.parametrize("tariff", list(TARIFFS.values()), ids=list(TARIFFS))
+@pytest.mark.parametrize("price_forecast", list(PriceForecast))
 def test_every_slot_is_what_known_inputs_gives(
-    unkind: Store, window: Window, tariff: Tariff
+    unkind: Store, window: Window, tariff: Tariff, price_forecast: PriceForecast
 ) -> None:
-    model = make_model(tariff=tariff)
+    model = make_model(tariff=tariff, price_forecast=price_forecast)
     forecasts = BaselineForecasts(unkind, model, window.start, window.end)
 
     @settings(max_examples=20)
@@ -199,13 +201,32 @@ def test_every_slot_is_what_known_inputs_gives(
 
 
 @pytest.mark.parametrize("hour", range(20, 28))
-def test_every_quarter_around_the_doubled_hour(unkind: Store, hour: int) -> None:
+@pytest.mark.parametrize("price_forecast", list(PriceForecast))
+def test_every_quarter_around_the_doubled_hour(
+    unkind: Store, hour: int, price_forecast: PriceForecast
+) -> None:
     # 25 October 22:00 UTC is midnight; the clock goes back at 01:00 UTC.
-    model = make_model(horizon_hours=24)
+    model = make_model(horizon_hours=24, price_forecast=price_forecast)
     start = datetime(2025, 10, 25, tzinfo=UTC) + timedelta(hours=hour)
     forecasts = BaselineForecasts(unkind, model, start, start + timedelta(hours=1))
     for n in range(4):
         assert_known(unkind, model, forecasts, start + n * QUARTER, n)
+
+
+@pytest.mark.parametrize("tariff", list(TARIFFS.values()), ids=list(TARIFFS))
+@pytest.mark.parametrize("price_forecast", list(PriceForecast))
+def test_scenarios_are_around_what_is_known(
+    unkind: Store, tariff: Tariff, price_forecast: PriceForecast
+) -> None:
+    model = make_model(tariff=tariff, price_forecast=price_forecast)
+    prices = KnownPrices(unkind, model, AUTUMN.start, AUTUMN.end, 288, scenarios=5)
+    for known, told in zip(prices.known(300, 130), prices.scenarios(300, 130), strict=True):
+        assert told.shape == (130, 5, 288)
+        np.testing.assert_allclose(told.mean(axis=1), known, rtol=0.0, atol=1e-12)
+        apart = np.ptp(told[:, :, -1], axis=1) > 0.0
+        assert apart.all() if price_forecast is PriceForecast.AURORA else not apart.any()
+    # Of an hour that is published nothing is left to chance.
+    assert np.ptp(prices.scenarios(300, 130)[0][:, :, 0], axis=1).max() < 1e-12
 
 
 def test_chunks_join(unkind: Store) -> None:
@@ -220,11 +241,12 @@ def test_chunks_join(unkind: Store) -> None:
             )
 
 
-def test_a_home_from_elsewhere(tmp_path: Path) -> None:
+@pytest.mark.parametrize("price_forecast", list(PriceForecast))
+def test_a_home_from_elsewhere(tmp_path: Path, price_forecast: PriceForecast) -> None:
     """A Californian autumn of 2024 with Swedish prices of 2025; both clocks go back within it."""
     home = replace(VILLA, home_id="casa", zone=CALIFORNIA)
     pairing = PricePairing(home_zone=CALIFORNIA, price_zone=STOCKHOLM, shift_days=364)
-    model = make_model(home, pairing=pairing)
+    model = make_model(home, pairing=pairing, price_forecast=price_forecast)
     start, end = midnight(date(2024, 10, 26), CALIFORNIA), midnight(date(2024, 11, 5), CALIFORNIA)
     with Store.open(new_store(tmp_path / "facts.sqlite")) as store:
         with store.transaction():
@@ -302,18 +324,27 @@ def holed() -> tuple[bytes, frozenset[tuple[str, int]]]:
 
 
 @settings(max_examples=15)
-@given(rows=later_rows, day=st.integers(-1, 2), price=st.floats(-1.0, 1.0))
+@given(
+    rows=later_rows,
+    day=st.integers(-1, 2),
+    price=st.floats(-1.0, 1.0),
+    price_forecast=st.sampled_from(PriceForecast),
+)
 def test_what_became_known_later_changes_nothing(
-    rows: list[tuple[str, int, int, float]], day: int, price: float
+    rows: list[tuple[str, int, int, float]],
+    day: int,
+    price: float,
+    price_forecast: PriceForecast,
 ) -> None:
     """Rows fill gaps of past and future, prices are issued anew: known after NOW, unseen at it."""
     blob, taken = holed()
     window = (NOW - 96 * QUARTER, NOW + 40 * QUARTER)
+    model = make_model(price_forecast=price_forecast)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "facts.sqlite"
         path.write_bytes(blob)
         with Store.open(path) as store:
-            before = BaselineForecasts(store, make_model(), *window).known(0, 97)
+            before = BaselineForecasts(store, model, *window).known(0, 97)
             with store.transaction():
                 for channel, offset, delay, value in rows:
                     if (channel, offset) not in taken:
@@ -327,7 +358,7 @@ def test_what_became_known_later_changes_nothing(
                     start=midnight(date(2025, 3, 30) + timedelta(days=day)), slot_minutes=60,
                     values=np.full(23, price), issued_at=NOW + timedelta(seconds=1),
                 )  # fmt: skip
-            after = BaselineForecasts(store, make_model(), *window)
+            after = BaselineForecasts(store, model, *window)
             for name in SERIES:
                 np.testing.assert_array_equal(
                     getattr(after.known(0, 97), name), getattr(before, name)
@@ -409,7 +440,8 @@ class Flat:
     def known(self, first: int, count: int) -> KnownForecasts:
         """Return the same for every slot."""
         assert first >= 0
-        return KnownForecasts(**{n: np.full((count, 5), 1.0 + k) for k, n in enumerate(SERIES)})
+        given: dict[str, Any] = {n: np.full((count, 5), 1.0 + k) for k, n in enumerate(SERIES)}
+        return KnownForecasts(**given)
 
 
 def test_what_happened_replaces_what_was_known(june: Store) -> None:
@@ -478,7 +510,8 @@ def test_settlement_as_each_issue_sees_it() -> None:
 
 
 @pytest.mark.real_data
-def test_the_home_in_skane(real_data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("price_forecast", list(PriceForecast))
+def test_the_home_in_skane(real_data: Path, tmp_path: Path, price_forecast: PriceForecast) -> None:
     """Hourly readings, known at the hour's end; prices with an assumed issue time."""
     home = Home(home_id="se4_darkstar", zone=STOCKHOLM, area="SE4")
     rng = np.random.default_rng(0)
@@ -487,7 +520,7 @@ def test_the_home_in_skane(real_data: Path, tmp_path: Path) -> None:
             import_file(store, real_data / name, {home.home_id: home})
         load = store.coverage(home.home_id, "load_kwh")
         assert load is not None
-        model = make_model(home, tariff=TARIFFS["quarters"])
+        model = make_model(home, tariff=TARIFFS["quarters"], price_forecast=price_forecast)
         start = from_epoch(to_epoch(load.first) // 3600 * 3600) + timedelta(days=9)
         end = start + timedelta(days=60)
         forecasts = BaselineForecasts(store, model, start, end)

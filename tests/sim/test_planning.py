@@ -22,7 +22,7 @@ from forecast.errors import MissingHistoryError
 from mpc import Planner, Tariff, terminal_curve
 from sim.errors import KnownInputsError
 from sim.pairing import PricePairing
-from sim.planning import HomeModel, KnownInputs, known_inputs
+from sim.planning import HomeModel, KnownInputs, PriceForecast, known_inputs
 from telemetry.errors import TimeError, UnknownHomeError
 from telemetry.home import Home, Plane
 from telemetry.slots import to_epoch
@@ -207,6 +207,25 @@ def test_tomorrow_is_known_the_minute_it_is_published(facts: Store) -> None:
         day, quarter, _ = wall(start)
         want.append(RATE * price_of(min(day, date(2025, 6, 13)), quarter))
     np.testing.assert_allclose(inputs.spot, want, rtol=1e-12)
+
+
+def test_what_is_not_published_can_be_forecast_by_aurora(facts: Store) -> None:
+    """The usual day of what was published before, by hand: the price grows by 0.01 a day."""
+    model = make_model(price_forecast=PriceForecast.AURORA)
+    inputs = known_inputs(facts, model, NEWS)
+    assert inputs.published.tolist() == [True] * 139 + [False] * 53
+    published = [price_of(*wall(start)[:2]) for start in inputs.horizon.starts[:139]]
+    np.testing.assert_allclose(inputs.spot[:139], RATE * np.array(published), rtol=1e-12)
+    # 1 to 13 June: workdays 2-6 and 9-13, mean 7.5, a Saturday, the 7th, and Sundays 1 and 8.
+    saturday, sunday = 1 / 2 * (7.0 - 7.5), 2 / 3 * (4.5 - 7.5)
+    base = (91.0 - saturday - 2 * sunday) / 13
+    off = 13.0 - base  # on the 13th; the day before is one less, and weighs exp(-12) of it
+    usual = base + saturday + off * 0.8 * np.exp(-(1 + np.arange(45)) / 4 / 48)
+    quarters = [
+        price_of(date(2025, 6, 1), wall(start)[1]) for start in inputs.horizon.starts[139:184]
+    ]
+    want = RATE * (np.array(quarters) + 0.01 * (usual - 1.0))
+    np.testing.assert_allclose(inputs.spot[139:184], want, rtol=1e-5)
 
 
 def test_all_published(facts: Store) -> None:
