@@ -3,11 +3,11 @@
 Energies are kWh per slot, averaged over the interval that the meter itself reports. With y what
 came, f the mean forecast and f_q the quantile q, over the targets of a lead group,
 
-    MAE      = mean |y - f_50|,  RMSE = root mean (y - f)**2                             (Y1)
-    bias     = sum(f - y) / sum y                                                        (Y2)
-    pinball  = mean of max(q (y - f_q), (q - 1) (y - f_q)) over q = 10, 50, 90 %         (Y3)
-    coverage = share of y in [f_10, f_90]                                                (Y4)
-    skill    = 1 - MAE / MAE of the naive forecast that turned out best                  (Y5)
+    MAE      = mean |y - f_50|,  RMSE = root mean (y - f)**2                             (FM1)
+    bias     = sum(f - y) / sum y                                                        (FM2)
+    pinball  = mean of max(q (y - f_q), (q - 1) (y - f_q)) over q = 10, 50, 90 %         (FM3)
+    coverage = share of y in [f_10, f_90]                                                (FM4)
+    skill    = 1 - MAE / MAE of the naive forecast that turned out best                  (FM5)
 
 The naive ones are the day before, the week before and the means of the same slot on the last 3, 7
 and 14 days, as known at the issue; where a day is not known, the next older one takes its place.
@@ -122,16 +122,16 @@ class Verdict:
     Attributes:
         group: e.g. ``3-6 h``, or ``all``.
         count: targets.
-        mae_kwh: of the median (Y1).
-        rmse_kwh: of the mean (Y1).
-        bias: of the mean, a ratio (Y2).
+        mae_kwh: of the median (FM1).
+        rmse_kwh: of the mean (FM1).
+        bias: of the mean, a ratio (FM2).
         median_bias: of the median, a ratio.
-        pinball_kwh: mean of the three (Y3).
+        pinball_kwh: mean of the three (FM3).
         pinball_by_quantile_kwh: of 10, 50 and 90 %.
-        coverage: of the 10-90 % band, a ratio (Y4).
+        coverage: of the 10-90 % band, a ratio (FM4).
         best_naive: the yardstick that did best here.
         naive_mae_kwh: its MAE.
-        skill: against it, a ratio (Y5).
+        skill: against it, a ratio (FM5).
     """
 
     group: str
@@ -302,7 +302,7 @@ def tally(actual: F64, said: Forecast, naives: F64, where: Bool) -> Sums:
 
 
 def _pinball(miss: F64, quantile: float) -> F64:
-    """Return the pinball loss of truth less quantile (Y3)."""
+    """Return the pinball loss of truth less quantile (FM3)."""
     loss: F64 = np.maximum(quantile * miss, (quantile - 1.0) * miss)
     return loss
 

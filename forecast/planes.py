@@ -15,8 +15,8 @@ y**2); the ten best shapes count as clear whatever theirs. p is the weighted med
 has 0 in place of 180 south of the equator and takes angles the short way round.
 
 A window has a scale of its own, so that a gloomy winter is not taken for a flat roof; clear days
-then share one scale, from which the seasons tell the tilt. (PP2), (PP3) are repeated twice. Days are
-those of local solar time. Clear days are told by level and shape as in Reno and Hansen (2016),
+then share one scale, from which the seasons tell the tilt. (PP2), (PP3) are repeated twice. Days
+are those of local solar time. Clear days are told by level and shape as in Reno and Hansen (2016),
 Renewable Energy 90, 520-531. The pull (PP4) decides only where days do not. Several planes are seen
 as the one that is nearest to their sum.
 """

@@ -1,10 +1,10 @@
 """Whether a newly trained model takes over: it must win on days that neither has seen.
 
     days of the test = from max(what the model in use has seen, until - 28 days,
-                                the moment with 60 days of load) to until            (W1)
-    candidate        = trained on what was usable when the test days began           (W2)
+                                the moment with 60 days of load) to until            (FP1)
+    candidate        = trained on what was usable when the test days began           (FP2)
     ratio            = mean of candidate / opponent over the MAE of the medians and
-                       the RMSE of the means, of load and of PV where there is any   (W3)
+                       the RMSE of the means, of load and of PV where there is any   (FP3)
 
 with an issue every hour and targets up to 48 h ahead, the same for all. The MAE says how well the
 house is known, the RMSE of the mean what plans are fed. Below 1 the candidate has won; what is
@@ -70,7 +70,7 @@ class Contestant:
         name: ``candidate``, ``in use`` or ``baseline``.
         load: of the house.
         pv: of the roof, None without one.
-        ratio: candidate against this one (W3); NaN for the candidate itself.
+        ratio: candidate against this one (FP3); NaN for the candidate itself.
     """
 
     name: str
@@ -107,7 +107,7 @@ class Trial:
 
     @property
     def ratio(self) -> float:
-        """Candidate against its opponent (W3); NaN without a test."""
+        """Candidate against its opponent (FP3); NaN without a test."""
         return next((one.ratio for one in self.contestants if one.name == self.opponent), np.nan)
 
 
@@ -174,7 +174,7 @@ def _untested(trial: Trial, history: HomeHistory, *, force: bool, seed: int) -> 
 def _tested(
     trial: Trial, history: HomeHistory, in_use: Aurora | None, *, force: bool, seed: int
 ) -> Trial:
-    """Return a trial after its test (W2), (W3)."""
+    """Return a trial after its test (FP2), (FP3)."""
     candidate, _ = train(history, trial.test_start, seed=seed)
     speakers: dict[str, Speaker] = {CANDIDATE: candidate.issue, BASELINE: baseline}
     if in_use is not None:
@@ -215,7 +215,7 @@ def _contest(
 
 
 def _ratio(one: _Both, other: _Both) -> float:
-    """Return the mean ratio of the errors of one forecaster to those of another (W3)."""
+    """Return the mean ratio of the errors of one forecaster to those of another (FP3)."""
     ratios = [
         mine / theirs
         for a, b in zip(one, other, strict=True)
@@ -227,7 +227,7 @@ def _ratio(one: _Both, other: _Both) -> float:
 
 
 def _test_start(load: Measured, until: int, in_use: Aurora | None) -> int:
-    """Return where the test days begin, a full hour (W1); ``until`` where there are none."""
+    """Return where the test days begin, a full hour (FP1); ``until`` where there are none."""
     usable = np.sort(load.usable_from[load.usable_from <= until])
     needed = LEAST_DAYS * _SLOTS_A_DAY
     if usable.size < needed:

@@ -13,8 +13,8 @@ sun stands where it is at the middle of the slot; a slot whose middle has no sun
     GHI(cover) = GHI_clear * (1 - 0.75 * cover**3.4)                             (SK7)
     DHI = share(GHI / (DNI_extra * cos(zenith))) * GHI,  DNI = (GHI - DHI) / cos(zenith)   (SK8)
 
-(SK2) Hay and Davies (1980), Rb = max(cos(aoi), 0) / max(cos(zenith), 0.01745); (SK4) Martin and Ruiz
-(2001), Solar Energy Materials 70, 25-38; (SK5) Faiman (2008), Progress in Photovoltaics 16,
+(SK2) Hay and Davies (1980), Rb = max(cos(aoi), 0) / max(cos(zenith), 0.01745); (SK4) Martin and
+Ruiz (2001), Solar Energy Materials 70, 25-38; (SK5) Faiman (2008), Progress in Photovoltaics 16,
 307-315; (SK6) Dobos (2014), PVWatts version 5, NREL/TP-6A20-62641, its losses of 14 % with the
 inverter's; (SK7) Kasten and Czeplak (1980), Solar Energy 24, 177-189; (SK8) Erbs, Klein and Duffie
 (1982), Solar Energy 28, 293-302. The clear sky is Ineichen and Perez (2002) with the Linke

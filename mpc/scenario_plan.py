@@ -1,8 +1,8 @@
 """The storage engine on scenarios: a plan of the horizon's own series by blended value functions.
 
 Every slot's move is the cheapest one on the horizon's own load, PV and prices plus what the rest is
-expected to cost, V of (SV3) in ``blend``. Bill, wear, penalty, terminal and objective are, as of any
-plan, those of the horizon's own series; what was minimised is ``expected_objective``, V at the
+expected to cost, V of (SV3) in ``blend``. Bill, wear, penalty, terminal and objective are, as of
+any plan, those of the horizon's own series; what was minimised is ``expected_objective``, V at the
 start: with recourse 0 the optimum of the two-stage program that HiGHS solves. Units as in ``plan``.
 """
 

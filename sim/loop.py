@@ -7,7 +7,7 @@ For each slot n, with s the energy stored at its start:
              prices known at the slot's start                                            (L2)
     s', money = slot_step and slot cost of the wish                                      (L3)
 
-On scenarios V is the blend of ``mpc.blend`` (S3): they begin to matter with the slot after n, and
+On scenarios V is the blend of ``mpc.blend`` (SV3): they begin to matter with the slot after n, and
 the plan's move is the best one on the forecast for slot n by the blend.
 
 The curve that values the end of each plan is made of the 24 h that were known after it (T2 of
@@ -75,7 +75,7 @@ class KnownScenes(NamedTuple):
         import_price: (n, P, A).
         export_price: (n, P, A).
         weights: (n, K).
-        recourse: share of recourse in every slot (S1 of ``mpc.blend``).
+        recourse: share of recourse in every slot (SV1 of ``mpc.blend``).
     """
 
     known: Known

@@ -253,7 +253,7 @@ def value_functions_after_first(problem: Problem) -> ValueFunctions:
 
 
 def brute_costs(problem: Problem, scenarios: Scenarios, cells: int) -> list[F64]:
-    """A[t + 1] of (S1) at the grid's edges within the window, by trying every kink of every sum."""
+    """A[t + 1] of (SV1) at the grid's edges within the window, by every kink of every sum."""
     weights, scenes = np.asarray(scenarios.weights), scenes_of(problem, scenarios)
     low, high = float(problem.soc_min[0]), float(problem.soc_max[0])
     edges = np.linspace(low, high, cells + 1)
