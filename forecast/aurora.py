@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from forecast.bands import WIDE, Bands, Scores, calibrated, coarse
-from forecast.errors import TrainingError
+from forecast.errors import SeriesError, TrainingError
 from forecast.inputs import NEVER, HomeHistory, Measured
 from forecast.load import LoadModel, fit_load, fit_mix, naive_load
 from forecast.pv import PvModel, fit_pv
@@ -28,10 +28,12 @@ from forecast.trees import Trees
 from telemetry.arrays import F64, I64
 from telemetry.slots import SLOT_SECONDS
 
-__all__ = ["LEAST_DAYS", "Aurora", "Forecast", "Issued", "score", "train"]
+__all__ = ["LEAST_DAYS", "MOST_AHEAD", "Aurora", "Forecast", "Issued", "score", "train"]
 
 LEAST_DAYS = 60
 """With fewer days of load no trees are fitted: the plain profiles stay."""
+MOST_AHEAD = 672
+"""Slots that an issue looks ahead at most: a week, as same-weekday features reach."""
 _DAY = 86_400
 _HELD_DAYS, _HELD_SHARE = 42, 4
 _SCORED_LEADS = 192
@@ -109,14 +111,21 @@ class Aurora:
             issues: epoch seconds of slot starts.
             ahead: A.
             scenarios: whether to make scenarios too.
+
+        Raises:
+            SeriesError: an issue is no slot start, or more than 168 h ahead are asked for.
         """
+        if (issues % SLOT_SECONDS).any():
+            raise SeriesError("issues", "off the grid", "slot starts: multiples of 900 s")
+        if not 1 <= ahead <= MOST_AHEAD:
+            raise SeriesError("ahead", ahead, f"1 to {MOST_AHEAD} slots: a week")
         leads = np.arange(ahead, dtype=np.int64)
         load, _ = self.load_at(history, issues, leads)
         place = target_places(issues, leads, history.zone)
         pv, pv_days, pv_most = self.pv_at(history, issues, place)
         load_ways = pv_ways = None
         if scenarios:
-            load_days = past_days(_whole_load(history), history.zone, issues)
+            load_days = past_days(history.whole_load, history.zone, issues)
             load_ways = load_scenarios(
                 load_days, load.mean_kwh, place, self.load_bands.trust_at(leads)
             )
@@ -149,7 +158,7 @@ class Aurora:
         days = past_days(history.pv, history.zone, issues)
         scale = pv_scale(days, made.median_kwh, place)
         low, high = self.pv_bands.around(made.median_kwh, scale, leads)
-        mean = made.mean_kwh * self.pv_bands.level_at(leads)
+        mean = np.minimum(made.mean_kwh * self.pv_bands.level_at(leads), made.most_kwh)
         forecast = Forecast(mean_kwh=mean, low_kwh=low, median_kwh=made.median_kwh, high_kwh=high)
         return forecast, days, made.most_kwh
 
@@ -269,7 +278,7 @@ def score(model: Aurora, history: HomeHistory, issues: I64) -> tuple[Scores, Sco
         some = issues[begin : begin + _BATCH]
         place = target_places(some, leads, history.zone)
         load, scale = model.load_at(history, some, leads)
-        whole = _whole_load(history)
+        whole = history.whole_load
         deviation = deviation_rms(past_days(whole, history.zone, some), place)
         found[0].append(_scores(whole, some, load, (scale, deviation), history.source_slots))
         if history.pv is not None and model.pv is not None:
@@ -309,18 +318,6 @@ def pv_scale(days: F64, median_kwh: F64, place: tuple[I64, Clock]) -> F64:
     """Return (N, A) how far PV may lie from its median: the last days' spread, a share of it."""
     scale: F64 = np.sqrt(deviation_rms(days, place) ** 2 + (_PV_SCALE_SHARE * median_kwh) ** 2)
     return scale
-
-
-def _whole_load(history: HomeHistory) -> Measured:
-    """Return the load of the house, flexible loads included."""
-    extra = history.flexible
-    if extra is None:
-        return history.load
-    return Measured(
-        start=history.load.start,
-        values=history.load.values + extra.values,
-        usable_from=np.maximum(history.load.usable_from, extra.usable_from),
-    )
 
 
 def _flat(values: F64) -> Forecast:

@@ -14,9 +14,9 @@ weeks. ``trust`` compares the mean forecast with the deviations that scenarios a
     trust = min(rms(y - mean) / rms(deviation of the last 14 days), 1.2)                     (C3)
 
 Profiles of past weeks trail a house whose use rises or falls with the season. By how much the mean
-forecast missed the sum of the trailing 14 days corrects it, by a share of 0.6:
+forecast missed the sum of the trailing 28 days corrects it, by a share of 0.35:
 
-    level = 1 + 0.6 * (sum y / sum mean - 1), within 0.8 and 1.25                            (C4)
+    level = 1 + 0.35 * (sum y / sum mean - 1), within 0.8 and 1.25                            (C4)
 
 Source: split conformal prediction, H. Papadopoulos et al., Inductive Confidence Machines for
 Regression, ECML 2002; scaled scores: J. Lei et al., Distribution-Free Predictive Inference for
@@ -48,7 +48,7 @@ _DAY = 86_400
 _LOW, _HIGH = 0.1, 0.9
 _LEAST_SCORES = 30
 _MOST_TRUST = 1.2
-_LEVEL_DAYS, _LEVEL_SHARE, _LEVEL_RANGE = 16, 0.6, (0.8, 1.25)  # 14 days, and two to be known
+_LEVEL_DAYS, _LEVEL_SHARE, _LEVEL_RANGE = 30, 0.35, (0.8, 1.25)  # 28 days, and two to be known
 _WIDE_LOW, _WIDE_HIGH = -1.6, 2.0
 
 

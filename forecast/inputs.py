@@ -116,11 +116,10 @@ class WeatherIssues:
             which = np.maximum(newest - back, 0)
             slot = (issues - self.start[which])[:, None] // SLOT_SECONDS + lead
             there = ((newest - back) >= 0)[:, None] & (slot >= 0) & (slot < rows.shape[1])
-            missing = there & np.isnan(found)
-            if not missing.any():
-                break
-            n, k = np.nonzero(missing)
+            n, k = np.nonzero(there & np.isnan(found))
             found[n, k] = rows[which[n], slot[n, k]]
+            if not np.isnan(found).any():
+                break
         return found
 
 
@@ -158,3 +157,14 @@ class HomeHistory:
     away: Measured | None = None
     weather: WeatherIssues | None = None
     source_slots: int = 1
+
+    @property
+    def whole_load(self) -> Measured:
+        """The load of the house, flexible loads included."""
+        if self.flexible is None:
+            return self.load
+        return Measured(
+            start=self.load.start,
+            values=self.load.values + self.flexible.values,
+            usable_from=np.maximum(self.load.usable_from, self.flexible.usable_from),
+        )

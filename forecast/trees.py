@@ -23,6 +23,8 @@ __all__ = ["Trees", "fit_trees"]
 
 _FLOAT64, _ROW_MAJOR, _VALUE = 1, 1, 0
 _LIBRARIES = ("lib/lib_lightgbm.so", "lib/lib_lightgbm.dylib", "bin/lib_lightgbm.dll")
+_SILENT = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(lambda _: None)
+"""What it would print comes as an error instead."""
 _FIXED = {
     "verbose": -1,
     "deterministic": True,
@@ -150,6 +152,7 @@ def _library() -> ctypes.CDLL:
                 purpose = f"a trained forecast ({err}; on Debian: apt-get install libgomp1)"
                 raise MissingExtraError("lightgbm", "forecast", purpose) from err
             library.LGBM_GetLastError.restype = ctypes.c_char_p
+            library.LGBM_RegisterLogCallback(_SILENT)
             return library
     raise MissingExtraError("lightgbm", "forecast", "a trained forecast")
 

@@ -39,8 +39,11 @@ __all__ = [
     "BaselineForecasts",
     "Forecasts",
     "KnownForecasts",
+    "issues_of",
     "perfect",
     "refuse_other_start",
+    "refuse_outside",
+    "refuse_unforecast",
     "with_actual",
 ]
 
@@ -114,13 +117,7 @@ class BaselineForecasts:
             MissingHistoryError: too few prices were known to fill the unpublished ones.
             TelemetryError: the store cannot answer, or a bound is no slot start.
         """
-        self._issues = slot_range(start, end)
-        if not self._issues.size:
-            raise ReplayError(
-                model.home.home_id,
-                f"the period from {start.isoformat()} to {end.isoformat()} has no slot",
-                "choose an end after the start",
-            )
+        self._issues = issues_of(model.home.home_id, start, end)
         self._home_id, self._zone = model.home.home_id, zone_of(model)
         ahead = (timedelta(hours=model.horizon_hours) + AFTER) // timedelta(minutes=SLOT_MINUTES)
         last = end + timedelta(minutes=SLOT_MINUTES * (ahead - 1))
@@ -146,17 +143,12 @@ class BaselineForecasts:
             ReplayError: the window has no such slots.
             MissingHistoryError: too little load or PV was known at one; it is named.
         """
-        if first < 0 or count < 1 or first + count > self._issues.size:
-            raise ReplayError(
-                self._home_id,
-                f"slots {first} to {first + count} were asked for, the period has "
-                f"{self._issues.size}",
-                "ask for slots of the period",
-            )
+        refuse_outside(self._home_id, first, count, self._issues.size)
         load = self._spread(self._load, first, count)
         pv = self._spread(self._pv, first, count)
         pv[: max(0, min(self._pv_from - first, count))] = 0.0
-        self._refuse_gaps(first, load, pv)
+        issues = self._issues[first : first + count]
+        refuse_unforecast(issues, self._zone, load_kwh=load, pv_kwh=pv)
         imports, exports = self._prices.known(first, count)
         return KnownForecasts(load_kwh=load, pv_kwh=pv, import_price=imports, export_price=exports)
 
@@ -173,25 +165,61 @@ class BaselineForecasts:
         spread = np.take_along_axis(profiles, self._quarters[first : first + count], axis=1)
         return np.maximum(spread, 0.0, out=spread)
 
-    def _refuse_gaps(self, first: int, load: F64, pv: F64) -> None:
-        """Raise for the first issue without a forecast of load or PV."""
-        gap = (np.isnan(load) | np.isnan(pv)).any(axis=1)
-        if not gap.any():
-            return
-        n = int(gap.argmax())
-        targets = self._targets[first + n : first + n + load.shape[1]]
-        for series, values in (("load_kwh", load[n]), ("pv_kwh", pv[n])):
-            try:
-                refuse_gap(
-                    values,
-                    targets,
-                    zone=self._zone,
-                    series=series,
-                    lookback_days=MAX_LOOKBACK_DAYS,
-                    cure="import more history",
-                )
-            except MissingHistoryError as err:
-                raise too_early(err, from_epoch(int(targets[0]))) from None
+
+def issues_of(home_id: str, start: datetime, end: datetime) -> I64:
+    """Return the (N,) issues of a window, epoch seconds, one a slot.
+
+    Raises:
+        ReplayError: the window is empty.
+        TelemetryError: a bound is no slot start.
+    """
+    issues = slot_range(start, end)
+    if not issues.size:
+        raise ReplayError(
+            home_id,
+            f"the period from {start.isoformat()} to {end.isoformat()} has no slot",
+            "choose an end after the start",
+        )
+    return issues
+
+
+def refuse_outside(home_id: str, first: int, count: int, size: int) -> None:
+    """Refuse to tell of slots that a window of ``size`` slots does not have.
+
+    Raises:
+        ReplayError: it has not all of them.
+    """
+    if first < 0 or count < 1 or first + count > size:
+        raise ReplayError(
+            home_id,
+            f"slots {first} to {first + count} were asked for, the period has {size}",
+            "ask for slots of the period",
+        )
+
+
+def refuse_unforecast(issues: I64, zone: str, **series: F64) -> None:
+    """Raise for the first of the (N,) issues that lacks a forecast of some series, (N, A) each.
+
+    Raises:
+        MissingHistoryError: there is one; series, issue and wall clock are named.
+    """
+    gap = np.isnan(sum(series.values())).any(axis=1)
+    if not gap.any():
+        return
+    n = int(gap.argmax())
+    for name, values in series.items():
+        targets = issues[n] + SLOT_SECONDS * np.arange(values.shape[1], dtype=np.int64)
+        try:
+            refuse_gap(
+                values[n],
+                targets,
+                zone=zone,
+                series=name,
+                lookback_days=MAX_LOOKBACK_DAYS,
+                cure="import more history",
+            )
+        except MissingHistoryError as err:
+            raise too_early(err, from_epoch(int(issues[n]))) from None
 
 
 def _means(

@@ -17,14 +17,12 @@ from typing import final
 import numpy as np
 
 from forecast.aurora import Aurora, Issued
-from forecast.baseline import MAX_LOOKBACK_DAYS, refuse_gap
-from forecast.errors import MissingHistoryError
 from forecast.inputs import HomeHistory, Measured, WeatherIssues
 from forecast.rolling import Chain
 from forecast.scenarios import SCENARIOS
 from mpc import Scenarios, risk_weights
-from sim.asof import KnownForecasts
-from sim.asof_prices import KnownPrices, too_early
+from sim.asof import KnownForecasts, issues_of, refuse_outside, refuse_unforecast
+from sim.asof_prices import KnownPrices
 from sim.errors import ReplayError
 from sim.facts import Facts
 from sim.planning import (
@@ -62,6 +60,7 @@ _DOUBTFUL = Quality.SUSPECT | Quality.SPIKE | Quality.STUCK
 _WEATHER = ("temp_c", "ghi_w_m2", "dni_w_m2", "dhi_w_m2", "cloud_cover", "wind_m_s")
 _WEATHER_SLOTS = 320  # 80 h: the horizon, the day after it and the age of an issue
 _WEATHER_BEFORE = timedelta(days=3)
+_SLOT = timedelta(minutes=SLOT_MINUTES)  # a plan knows what was issued within its first slot
 _NEUTRAL = 3
 
 
@@ -111,7 +110,9 @@ def read_history(store: Facts, model: HomeModel, start: datetime, end: datetime)
         pv_teaches=None if pv is None else ~doubtful[1],
         pv_may_curtail=None if pv is None else _may_curtail(store, model, start, end),
         away=_away(first, values[4:], known[4:]),
-        weather=weather_issues(store.weather_issues(home.home_id, start - _WEATHER_BEFORE, end)),
+        weather=weather_issues(
+            store.weather_issues(home.home_id, start - _WEATHER_BEFORE, end + _SLOT)
+        ),
         source_slots=_source_slots(quality[0], ~np.isnan(values[0])),
     )
 
@@ -217,7 +218,7 @@ class AuroraForecasts:
         scenarios: bool = True,
         risk_appetite: int = _NEUTRAL,
         recourse: float = 0.5,
-        price_scenarios: bool = True,
+        price_scenarios: bool = False,
         name: str = "aurora",
     ) -> None:
         """Read the prices of the window.
@@ -240,13 +241,7 @@ class AuroraForecasts:
             KnownInputsError: no prices were known at some slot.
             MissingHistoryError: too few prices were known to forecast the unpublished ones.
         """
-        self._issues = slot_range(start, end)
-        if not self._issues.size:
-            raise ReplayError(
-                model.home.home_id,
-                f"the period from {start.isoformat()} to {end.isoformat()} has no slot",
-                "choose an end after the start",
-            )
+        self._issues = issues_of(model.home.home_id, start, end)
         hours = timedelta(hours=model.horizon_hours) + AFTER
         self._ahead = hours // timedelta(minutes=SLOT_MINUTES)
         self._price_ways = SCENARIOS if scenarios and price_scenarios else 0
@@ -270,13 +265,7 @@ class AuroraForecasts:
             ReplayError: the window has no such slots.
             MissingHistoryError: too little load was known at one; it is named.
         """
-        if first < 0 or count < 1 or first + count > self._issues.size:
-            raise ReplayError(
-                self._home_id,
-                f"slots {first} to {first + count} were asked for, the period has "
-                f"{self._issues.size}",
-                "ask for slots of the period",
-            )
+        refuse_outside(self._home_id, first, count, self._issues.size)
         issues = self._issues[first : first + count]
         parts = [
             model.issue(self._history, issues[part], self._ahead, scenarios=self._scenarios)
@@ -284,7 +273,7 @@ class AuroraForecasts:
         ]
         load = np.concatenate([part.load.mean_kwh for part in parts])
         pv = np.concatenate([part.pv.mean_kwh for part in parts])
-        _refuse_gaps(load, issues, self._zone)
+        refuse_unforecast(issues, self._zone, load_kwh=load)
         imports, exports = self._prices.known(first, count)
         known = KnownForecasts(load_kwh=load, pv_kwh=pv, import_price=imports, export_price=exports)
         if not self._scenarios:
@@ -298,9 +287,18 @@ class AuroraForecasts:
             scenario_export_price=price_ways[1],
             scenario_load_kwh=load_ways,
             scenario_pv_kwh=pv_ways,
-            weights=_weights(load_ways - pv_ways, imports, self._risk_appetite),
+            weights=self._weights(load_ways - pv_ways, imports, price_ways[0]),
             recourse=self._recourse,
         )
+
+    def _weights(self, net_kwh: F64, price: F64, price_ways: F64 | None) -> F64 | None:
+        """Return (N, K) weights by risk appetite, of a plan's horizon (``mpc.scenarios``)."""
+        if self._risk_appetite == _NEUTRAL:
+            return None
+        slots = self._ahead - AFTER // timedelta(minutes=SLOT_MINUTES)
+        prices = price[:, None] if price_ways is None else price_ways
+        cost = (net_kwh[..., :slots] * prices[..., :slots]).sum(axis=2)
+        return np.stack([risk_weights(row, self._risk_appetite) for row in cost])
 
 
 def _ways(issued: Issued) -> tuple[F64, F64]:
@@ -308,38 +306,6 @@ def _ways(issued: Issued) -> tuple[F64, F64]:
     if issued.load_scenarios is None or issued.pv_scenarios is None:
         raise AssertionError("scenarios were asked for")
     return issued.load_scenarios, issued.pv_scenarios
-
-
-def _weights(net_kwh: F64, import_price: F64, risk_appetite: int) -> F64 | None:
-    """Return (N, K) weights of scenarios by risk appetite (SR2 of ``mpc.scenarios``)."""
-    if risk_appetite == _NEUTRAL:
-        return None
-    cost = np.einsum("nka,na->nk", net_kwh, import_price)
-    return np.stack([risk_weights(row, risk_appetite) for row in cost])
-
-
-def _refuse_gaps(load: F64, issues: I64, zone: str) -> None:
-    """Raise for the first issue without a forecast of load.
-
-    Raises:
-        MissingHistoryError: there is one.
-    """
-    gap = np.isnan(load).any(axis=1)
-    if not gap.any():
-        return
-    n = int(gap.argmax())
-    targets = issues[n] + SLOT_SECONDS * np.arange(load.shape[1], dtype=np.int64)
-    try:
-        refuse_gap(
-            load[n],
-            targets,
-            zone=zone,
-            series="load_kwh",
-            lookback_days=MAX_LOOKBACK_DAYS,
-            cure="import more history",
-        )
-    except MissingHistoryError as err:
-        raise too_early(err, from_epoch(int(issues[n]))) from None
 
 
 def aurora_inputs(
@@ -366,7 +332,7 @@ def aurora_inputs(
     issue = np.array([to_epoch(start)], dtype=np.int64)
     issued = aurora.issue(as_known(history, to_epoch(at)), issue, ahead, scenarios=True)
     load, pv = issued.load.mean_kwh, issued.pv.mean_kwh
-    _refuse_gaps(load, issue, history.zone)
+    refuse_unforecast(issue, history.zone, load_kwh=load)
     expected = NetLoad(load_kwh=load[0], pv_kwh=pv[0])
     inputs = known_inputs(store, priced(model), at, expected)
     load_ways, pv_ways = (ways[0, :, :slots] for ways in _ways(issued))
