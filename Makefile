@@ -56,6 +56,7 @@ bench: $(VENV)/.all
 
 results: $(VENV)/.all
 	$(BIN)/python -m runners.results
+	$(BIN)/python -m runners.results_forecast
 	$(BIN)/python -m benchmarks.results_episodes
 
 # Pins every version, for every Python we support. Needs uv: pip install uv

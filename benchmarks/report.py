@@ -1,28 +1,33 @@
 """``make bench``: run the benchmarks once, print one table of ratios, write docs/benchmarks.md."""
 
 import json
-import os
 import platform
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.forecast import measured
 from benchmarks.report_episodes import episode_lines
+from benchmarks.report_forecast import forecast_lines
 from benchmarks.report_line import Line
 from benchmarks.report_replay import replay_lines
 from runners.results_page import machine
 
 PAGE = Path("docs/benchmarks.md")
 _PROCESS_RUNS = 7
-_KIB_PER_MIB = 1024
 _HEAD = "| what | median | ratio | target |\n|---|---:|---:|---:|\n"
 _REPLAY = """The storage engine plans the same 192 slots; closed loops plan 48 h at every slot of a
 demo year. In arrays: every day's forecasts were made before the clock started (320 MB a year). The
 loops whose forecasts come from the store, and first uses, are single runs, no medians.
+
+"""
+_FORECASTS = """The demo year: quarter-hourly readings of load and PV, weather forecasts as issued.
+Training, the
+year and the closed loop are single runs; the plan looks back with a model trained until that
+midnight.
 
 """
 _EPISODES = """Whole commands on the demo home, whose days are judged on the spot; single runs.
@@ -37,8 +42,10 @@ def main() -> int:
         lines = _planner_lines(medians) + _process_lines(Path(folder))
         lines += _telemetry_lines(medians)
         replayed = replay_lines(medians, Path(folder))
+        forecasts = forecast_lines(medians, Path(folder))
         episodes = episode_lines(medians, Path(folder))
     table = f"{_HEAD}{_text(lines)}\n## Replay\n\n{_REPLAY}{_HEAD}{_text(replayed)}"
+    table += f"\n## Forecasts\n\n{_FORECASTS}{_HEAD}{_text(forecasts)}"
     table += f"\n## Episodes\n\n{_EPISODES}{_HEAD}{_text(episodes)}"
     stamp = f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, highspy {_version('highspy')}."
     sys.stdout.write(f"{stamp}\n\n{table}")
@@ -126,7 +133,7 @@ def _process_lines(folder: Path) -> list[Line]:
     subprocess.run(demo, check=True, stdout=subprocess.DEVNULL)
     plan = [*darkstar, "plan", "--no-plot", "--config", str(home / "config.yaml")]
     plan += ["--at", "2025-10-25T14:00Z", "--out", str(folder / "out")]
-    seconds, memory = zip(*(_measured(plan) for _ in range(_PROCESS_RUNS)), strict=True)
+    seconds, memory = zip(*(measured(plan) for _ in range(_PROCESS_RUNS)), strict=True)
     middle = _PROCESS_RUNS // 2
     return [
         Line(
@@ -142,17 +149,6 @@ def _process_lines(folder: Path) -> list[Line]:
             target="at most 160 MB",
         ),
     ]
-
-
-def _measured(command: list[str]) -> tuple[float, float]:
-    """Return (seconds, maximum resident MiB) of one run of a command."""
-    begin = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return time.perf_counter() - begin, usage.ru_maxrss / _KIB_PER_MIB
 
 
 def _version(package: str) -> str:

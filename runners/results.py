@@ -30,7 +30,16 @@ from runners.results_homes import (
     demo_seasons,
     real_homes,
 )
-from runners.results_page import EPISODES, HEADLINE, REAL, kept, make_page, marked, stamp
+from runners.results_page import (
+    EPISODES,
+    FORECAST,
+    HEADLINE,
+    REAL,
+    kept,
+    make_page,
+    marked,
+    stamp,
+)
 from runners.results_plans import MOMENTS, plan_table
 from runners.results_replay import Case, Line, find_case, replay_cases
 from runners.results_tables import HEADLINE_HEAD, headline_rows, replay_tables
@@ -89,7 +98,8 @@ def run_results(out: Path, data: Path, readme: Path, how: How | None = None) -> 
         shutil.copyfile(folder / "demo" / "plan.png", out.parent / "plan.png")
     date = (real.section or demo.section).partition("\n")[0]
     headline = f"{date}\n\n{HEADLINE_HEAD}{demo.rows}{real.rows}\n{_HEADLINE_NOTE}"
-    write_text(out, make_page(headline, demo.section, real.section, kept(old, EPISODES)))
+    stay = (kept(old, name) for name in (EPISODES, FORECAST))
+    write_text(out, make_page(headline, demo.section, real.section, *stay))
     put_headline(readme, headline)
     if found:
         return f"wrote {out}: demo home and real homes"

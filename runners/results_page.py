@@ -8,6 +8,7 @@ from pathlib import Path
 __all__ = [
     "DEMO",
     "EPISODES",
+    "FORECAST",
     "HEADLINE",
     "REAL",
     "kept",
@@ -15,9 +16,12 @@ __all__ = [
     "make_page",
     "marked",
     "stamp",
+    "with_episodes",
+    "with_forecast",
 ]
 
 HEADLINE, DEMO, REAL, EPISODES = "headline", "demo", "real", "episodes"
+FORECAST = "forecast"
 
 _HOW = """# Results
 
@@ -76,6 +80,17 @@ days. Hourly and half-hourly data are held flat over the quarters. `au_sydney_am
 has no PV.
 
 """
+_WHICH_FORECAST = """## Forecasts
+
+Aurora on the last third of every home's whole local days: models trained on what was known by then,
+anew every 30 days, bands every midnight, an issue every full hour, targets up to 48 h ahead at the
+meter's own resolution. The naive rules are the day before, the week before and the means of the
+same slot on the last 3, 7 and 14 days; what a forecast is compared with is the one that turned out
+**best in hindsight**, for every home and lead anew. Skill is 1 - error / error of the best rule;
+MAE is that of the median, RMSE that of the mean, which plans are fed. Medians, means and targets
+are those of the seven real homes. `darkstar evaluate` makes the same figures for any home.
+
+"""
 _WHICH_EPISODES = """## Episodes
 
 Planner runs of the SE4 home with battery B, recorded as training episodes (docs/episodes.md) by
@@ -85,13 +100,23 @@ Planner runs of the SE4 home with battery B, recorded as training episodes (docs
 _MISSING = "Not made yet: run `make results` where `DARKSTAR_DATA` has the data.\n"
 
 
-def make_page(headline: str, demo: str, real: str, episodes: str) -> str:
+def make_page(headline: str, demo: str, real: str, episodes: str, forecast: str = "") -> str:
     """Return the whole page."""
     return (
         f"{_HOW}{marked(HEADLINE, headline)}{_REPLAYED}{_WHICH_DEMO}{marked(DEMO, demo)}\n"
         f"{_WHICH_REAL}{marked(REAL, real or _MISSING)}\n"
+        f"{_WHICH_FORECAST}{marked(FORECAST, forecast or _MISSING)}\n"
         f"{_WHICH_EPISODES}{marked(EPISODES, episodes or _MISSING)}"
     )
+
+
+def with_forecast(page: str, forecast: str) -> str:
+    """Return a page with another section on forecasts, before that on episodes."""
+    rest, found, episodes = page.partition(_WHICH_EPISODES)
+    before, already, _ = rest.partition(_WHICH_FORECAST)
+    gap = "" if already or found else "\n"
+    section = f"{before}{gap}{_WHICH_FORECAST}{marked(FORECAST, forecast)}"
+    return f"{section}\n{found}{episodes}" if found else section
 
 
 def with_episodes(page: str, episodes: str) -> str:

@@ -1,0 +1,171 @@
+"""``python -m runners.results_forecast``: rebuild the section on forecasts in docs/results.md.
+
+Every home of the data folder and the demo home, a process each at a time. Without the data folder
+(``DARKSTAR_DATA``, default ``../shared/data``) the section stays as it is.
+
+    python -m runners.results_forecast --home ca_01    # prints the tables of a home, writes nothing
+"""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runners.output import write_text
+from runners.results_forecast_home import find_test_days, measure_errors
+from runners.results_forecast_money import bills, within
+from runners.results_forecast_prices import PriceErrors, price_errors
+from runners.results_forecast_tables import Scored, forecast_tables
+from runners.results_homes import ReferenceHome, data_found, demo_home, real_homes
+from runners.results_page import stamp, with_forecast
+from runners.results_replay import find_case
+from sim.demo import DEMO_HOME
+from telemetry.store import Store
+
+__all__ = ["forecast_section", "run_results_forecast", "score_home"]
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """A home to score, and the file with its facts."""
+
+    store: Path
+    home: ReferenceHome
+
+
+def run_results_forecast(out: Path, data: Path, workers: int | None = None) -> str:
+    """Rebuild the section of ``out``; return what was done, in a line."""
+    if not data_found(data):
+        return f"{out}: forecasts kept as they were: {data} has no data (set DARKSTAR_DATA)"
+    section = forecast_section(data, workers=workers)
+    page = out.read_text(encoding="utf-8") if out.exists() else ""
+    write_text(out, with_forecast(page, section))
+    return f"wrote {out}: forecasts"
+
+
+def forecast_section(
+    data: Path, wanted: Sequence[str] | None = None, *, workers: int | None = None
+) -> str:
+    """Return stamp and tables.
+
+    Args:
+        data: folder of the real homes; where it is missing, the demo home alone is there.
+        wanted: homes; None: all.
+        workers: processes; 0: none but this one; None: one a core.
+
+    Raises:
+        BadParameter: a home that is not there.
+        SimError, ForecastError: a home that cannot be forecast.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "homes.sqlite"
+        with Store.open(path, system_id="simulation") as store:
+            homes = _homes(store, data, wanted)
+            prices: tuple[PriceErrors, ...] = price_errors(store, data) if data_found(data) else ()
+        tasks = [_Task(store=path, home=home) for home in homes]
+        scored = _run_all(tasks, (os.cpu_count() or 1) if workers is None else workers, _say)
+    return f"{stamp()}\n\n{forecast_tables(scored, prices)}"
+
+
+def _homes(store: Store, data: Path, wanted: Sequence[str] | None) -> list[ReferenceHome]:
+    """Return the homes wanted, in the order of the tables."""
+    homes = real_homes(store, data) if data_found(data) else []
+    if wanted is None or DEMO_HOME.home_id in wanted:
+        homes.append(demo_home(store))
+    by_id = {home.home_id: home for home in homes}
+    for name in wanted or ():
+        if name not in by_id:
+            raise typer.BadParameter(f"home {name}: known are {', '.join(by_id) or 'none'}")
+    return homes if wanted is None else [by_id[name] for name in wanted]
+
+
+def _run_all(tasks: Sequence[_Task], workers: int, say: Say) -> list[Scored]:
+    """Score homes in processes of their own, the longest first; return them in order."""
+    began = time.perf_counter()
+
+    def tell(count: int, task: _Task) -> None:
+        say(
+            f"{time.perf_counter() - began:7.1f} s  {count} of {len(tasks)}  {task.home.home_id}: "
+            "forecast and replayed"
+        )
+
+    found: dict[int, Scored] = {}
+    if workers == 0:
+        for n, task in enumerate(tasks):
+            found[n] = _run(task)
+            tell(len(found), task)
+        return list(found.values())
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        try:
+            # the demo home stands last and takes longest: it has models with and without weather
+            order = reversed(range(len(tasks)))
+            waiting = {pool.submit(_run, tasks[n]): n for n in order}
+            for future in as_completed(waiting):
+                found[waiting[future]] = future.result()
+                tell(len(found), tasks[waiting[future]])
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return [found[n] for n in range(len(tasks))]
+
+
+def _run(task: _Task) -> Scored:
+    """Score one home."""
+    with Store.open(task.store, system_id="simulation") as store:
+        return score_home(store, task.home)
+
+
+def score_home(store: Store, home: ReferenceHome) -> Scored:
+    """Return what forecasts of a home were worth on its test days.
+
+    Raises:
+        SimError, ForecastError, TelemetryError: facts that teach nothing.
+    """
+    days, case = find_test_days(store, home), find_case(store, home)
+    errors, history, chain = measure_errors(store, home, days)
+    tested = within(case.windows, days.period)
+    return Scored(
+        home_id=home.home_id,
+        real=home.home_id != DEMO_HOME.home_id,
+        readings=case.readings,
+        first=days.first,
+        last=days.last,
+        days=(days.last - days.first).days + 1,
+        models=len({id(model.load) for model in chain.models}),
+        errors=errors,
+        bills=bills(store, home, (history, chain), (tested, case.windows)),
+    )
+
+
+def _say(text: str) -> None:
+    """Say how far it is."""
+    sys.stderr.write(f"{text}\n")
+
+
+def _main(
+    out: Path = Path("docs/results.md"),
+    data: Path | None = None,
+    *,
+    home: Annotated[list[str] | None, typer.Option(help="Print this home, write nothing.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; 0: none but this one.")] = None,
+) -> None:
+    """Rebuild the tables of forecasts."""
+    folder = data or Path(os.environ.get("DARKSTAR_DATA", "../shared/data"))
+    if home:
+        done = forecast_section(folder, home, workers=workers)
+    else:
+        done = run_results_forecast(out, folder, workers)
+    sys.stdout.write(done + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(_main)
