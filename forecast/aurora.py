@@ -19,7 +19,7 @@ from forecast.bands import WIDE, Bands, Scores, calibrated, coarse
 from forecast.errors import SeriesError, TrainingError
 from forecast.inputs import NEVER, HomeHistory, Measured
 from forecast.load import LoadModel, fit_load, fit_mix, naive_load
-from forecast.pv import PvModel, fit_pv
+from forecast.pv import PvForecast, PvModel, fit_pv
 from forecast.recent import QUARTERS, Clock, target_places
 from forecast.scenarios import SCENARIOS, deviation_rms, load_scenarios, past_days, pv_scenarios
 from forecast.sky import make_sky
@@ -40,6 +40,7 @@ _SCORED_LEADS = 192
 _SCORE_STEP = 3600
 _BATCH = 96
 _PV_SCALE_SHARE = 0.15
+_PLAIN_DAYS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,7 +83,8 @@ class Aurora:
 
     Attributes:
         load: of the load.
-        pv: of the roof, None for a house without panels, or whose panels teach nothing.
+        pv: of the roof; None for a house without panels, or whose panels taught nothing yet: then
+            the newest three days foretell them.
         load_bands: of the load.
         pv_bands: of the PV.
         trained_until: epoch second; nothing usable later was looked at.
@@ -151,11 +153,13 @@ class Aurora:
             The forecast; (N, 14, 96) of ``past_days``; (N, A) what the roof can give at all.
         """
         shape, leads = place[0].shape, np.arange(place[0].shape[1], dtype=np.int64)
-        if history.pv is None or self.pv is None:
+        if history.pv is None:
             none = np.zeros(shape)
             return _flat(none), np.zeros((issues.size, SCENARIOS, QUARTERS)), none
-        made = self.pv.forecast(history, issues, shape[1])
         days = past_days(history.pv, history.zone, issues)
+        made = _plain_pv(days, place)
+        if self.pv is not None:
+            made = self.pv.forecast(history, issues, shape[1])
         scale = pv_scale(days, made.median_kwh, place)
         low, high = self.pv_bands.around(made.median_kwh, scale, leads)
         mean = np.minimum(made.mean_kwh * self.pv_bands.level_at(leads), made.most_kwh)
@@ -200,7 +204,7 @@ def train(
     """Train on what was usable at ``until``.
 
     The mix of experts and the bands come from the last 42 days (a quarter of a shorter history),
-    forecast by models that had not seen them; the model returned is fitted on everything.
+    forecast by trees that had not seen them; the model returned is fitted on everything.
 
     Returns:
         The model, and the scores of load and PV on the days held back.
@@ -284,7 +288,7 @@ def score(model: Aurora, history: HomeHistory, issues: I64) -> tuple[Scores, Sco
         if history.pv is not None and model.pv is not None:
             pv, days, _ = model.pv_at(history, some, place)
             scale, deviation = pv_scale(days, pv.median_kwh, place), deviation_rms(days, place)
-            found[1].append(_scores(history.pv, some, pv, (scale, deviation), history.source_slots))
+            found[1].append(_scores(history.pv, some, pv, (scale, deviation), history.pv_slots))
     return Scores.joined(found[0]), Scores.joined(found[1])
 
 
@@ -298,7 +302,8 @@ def _scores(
     each = replace(truth, values=usable.astype(np.float64)).at(targets)
     known = each.reshape(issues.size, -1, parts).max(axis=2)  # the last part to come
     scale = coarse(sizes[0], parts)
-    ok = ~np.isnan(actual) & (scale > 0.0) & ~np.isnan(coarse(said.mean_kwh, parts))
+    there = ~np.isnan(coarse(said.mean_kwh + sizes[1], parts))
+    ok = ~np.isnan(actual) & (scale > 0.0) & there
     ratio = np.divide(
         actual - coarse(said.median_kwh, parts), scale, out=np.zeros_like(scale), where=ok
     )
@@ -314,9 +319,29 @@ def _scores(
     )
 
 
+def _plain_pv(days: F64, place: tuple[I64, Clock]) -> PvForecast:
+    """Return PV of panels that no model knows yet: the mean of the newest three days known.
+
+    0 where no day is known at a quarter: then nothing was ever seen of them there.
+    """
+    known = ~np.isnan(days)
+    newest = known & (np.cumsum(known, axis=1) <= _PLAIN_DAYS)
+    mean = np.where(newest, days, 0.0).sum(axis=1) / np.maximum(newest.sum(axis=1), 1)
+    n = np.arange(days.shape[0])[:, None]
+    said, most = mean[n, place[1].quarter], np.where(known, days, 0.0).max(axis=(1, 2))
+    return PvForecast(
+        mean_kwh=said, median_kwh=said, most_kwh=np.broadcast_to(most[:, None], said.shape)
+    )
+
+
 def pv_scale(days: F64, median_kwh: F64, place: tuple[I64, Clock]) -> F64:
-    """Return (N, A) how far PV may lie from its median: the last days' spread, a share of it."""
-    scale: F64 = np.sqrt(deviation_rms(days, place) ** 2 + (_PV_SCALE_SHARE * median_kwh) ** 2)
+    """Return (N, A) how far PV may lie from its median: the last days' spread, a share of it.
+
+    Where too few days are known to tell a spread, as far as the median itself.
+    """
+    spread = deviation_rms(days, place)
+    spread = np.where(np.isnan(spread), median_kwh, spread)
+    scale: F64 = np.sqrt(spread**2 + (_PV_SCALE_SHARE * median_kwh) ** 2)
     return scale
 
 

@@ -141,6 +141,7 @@ class HomeHistory:
         away: share of the slot in which nobody was at home (vacation or alarm), or unknown.
         weather: forecasts as issued, or None.
         source_slots: length of the load meter's own interval in slots: 1, 2 or 4.
+        pv_source_slots: the same of the PV meter; None: as the load's.
     """
 
     zone: str
@@ -157,6 +158,12 @@ class HomeHistory:
     away: Measured | None = None
     weather: WeatherIssues | None = None
     source_slots: int = 1
+    pv_source_slots: int | None = None
+
+    @property
+    def pv_slots(self) -> int:
+        """Length of the PV meter's own interval in slots."""
+        return self.source_slots if self.pv_source_slots is None else self.pv_source_slots
 
     @property
     def whole_load(self) -> Measured:

@@ -23,7 +23,7 @@ from forecast.errors import TrainingError
 from forecast.inputs import HomeHistory, Measured
 from forecast.load_features import FEATURES, LoadRows, load_rows
 from forecast.recent import QUARTERS, recent_cells, target_places
-from forecast.trees import Trees, fit_trees
+from forecast.trees import F32, Lesson, Trees, fit_trees
 from telemetry.arrays import F64, I64
 from telemetry.slots import SLOT_SECONDS
 
@@ -135,18 +135,12 @@ def fit_load(
         MissingExtraError: LightGBM is not installed.
     """
     rows, target, weight = _examples(history, until, seed)
-    trees = []
-    for anchor, objective, rounds in (
-        ("median14", "l1", _ROUNDS_MEDIAN),
-        ("mean14", "l2", _ROUNDS_MEAN),
-    ):
-        rest = target - rows[:, FEATURES.index(anchor)]
-        ok = ~np.isnan(rest)
-        trees.append(
-            fit_trees(
-                rows[ok], rest[ok], weight[ok], objective=objective, rounds=rounds, options=_OPTIONS
-            )
-        )
+    median14, mean14 = (rows[:, FEATURES.index(name)] for name in ("median14", "mean14"))
+    lessons = (
+        Lesson(target - median14, weight, "l1", _ROUNDS_MEDIAN),
+        Lesson(target - mean14, weight, "l2", _ROUNDS_MEAN),
+    )
+    trees = fit_trees(rows, lessons, options=_OPTIONS)
     chosen = _PRIOR if mix is None else mix
     return LoadModel(median=trees[0], mean=trees[1], mix=tuple(map(tuple, chosen.tolist())))
 
@@ -194,7 +188,7 @@ def known_by(measured: Measured, targets: I64, until: int) -> F64:
     ).at(targets)
 
 
-def _examples(history: HomeHistory, until: int, seed: int) -> tuple[F64, F64, F64]:
+def _examples(history: HomeHistory, until: int, seed: int) -> tuple[F32, F64, F64]:
     """Return (R, F) rows, (R,) loads divided by the level and (R,) weights."""
     draw = np.random.default_rng([seed, 6])
     first = history.load.start + _FIRST_DAYS * _DAY
@@ -209,29 +203,40 @@ def _examples(history: HomeHistory, until: int, seed: int) -> tuple[F64, F64, F6
     issues = np.sort(draw.choice(possible, size=min(_ISSUES, possible.size), replace=False))
     share = draw.random((issues.size, _TARGETS_EACH)) ** _SHORT_LEADS
     leads = np.sort((_LONGEST_LEAD * share).astype(np.int64), axis=1)
-    rows, target, weight = [], [], []
+    said = []
     for begin in range(0, issues.size, _BATCH):
         part = slice(begin, begin + _BATCH)
         made = load_rows(history, issues[part], leads[part])
         actual = known_by(history.load, issues[part, None] + SLOT_SECONDS * leads[part], until)
-        rows.append(made.rows.reshape(-1, len(FEATURES)))
-        target.append((actual / made.level_kwh[:, None]).ravel())
         age_days = (until - issues[part]) / _DAY
         worth = made.level_kwh * 0.5 ** (age_days / _HALF_LIFE_DAYS)
-        weight.append(np.repeat(worth, _TARGETS_EACH))
+        said.append(
+            _known(
+                made.rows.reshape(-1, len(FEATURES)),
+                (actual / made.level_kwh[:, None]).ravel(),
+                np.repeat(worth, _TARGETS_EACH),
+            )
+        )
+    rows, target, weight = zip(*said, strict=True)
     return _usable(np.concatenate(rows), np.concatenate(target), np.concatenate(weight))
 
 
-def _usable(rows: F64, target: F64, weight: F64) -> tuple[F64, F64, F64]:
-    """Return the examples whose load is known."""
-    ok = ~np.isnan(target) & ~np.isnan(weight)
-    if not ok.any() or float(np.ptp(target[ok])) < _LEAST_CHANGE:
+def _known(rows: F64, target: F64, weight: F64) -> tuple[F32, F64, F64]:
+    """Return the examples of which load and profiles are known; rows in half the memory."""
+    profiles = rows[:, FEATURES.index("median14")] + rows[:, FEATURES.index("mean14")]
+    ok = ~np.isnan(target + weight + profiles)
+    return rows[ok].astype(np.float32), target[ok], weight[ok]
+
+
+def _usable(rows: F32, target: F64, weight: F64) -> tuple[F32, F64, F64]:
+    """Return the examples with weights of mean 1."""
+    if not target.size or float(np.ptp(target)) < _LEAST_CHANGE:
         raise TrainingError(
             "load_kwh",
             "it never changes, or is never known",
             "look at the sensor: darkstar validate",
         )
-    return rows[ok], target[ok], weight[ok] / weight[ok].mean()
+    return rows, target, weight / weight.mean()
 
 
 def _experts(rows: F64, median: Trees, mean: Trees) -> F64:

@@ -67,7 +67,7 @@ _OVER = (
 )
 """Of two features, the first less the second is one too: a tree would need many cuts for it."""
 _SPANS = (4, 12, 24, 96)
-_SHORT_SPAN, _SPREAD_SPAN, _SATURDAY = 3, 14, 5
+_SHORT_SPAN, _SPREAD_SPAN, _SATURDAY, _WEEK = 3, 14, 5, 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -280,7 +280,7 @@ def write_rows(
             for p in range(stats):
                 row[p] = profile[n, q, p] * scale
             row[stats] = cells[n, 1 - ahead, q] * scale if ahead <= 1 else np.nan
-            row[stats + 1] = cells[n, 7 - ahead, q] * scale
+            row[stats + 1] = cells[n, 7 - ahead, q] * scale if ahead <= _WEEK else np.nan
             row[stats + 2] = mean_of_weeks(cells[n], ahead, q) * scale
             kind = 1 if weekday[n, t] >= _SATURDAY else 0
             row[stats + 3] = types[n, kind, q] * scale
@@ -311,7 +311,7 @@ def mean_of_weeks(cells: F64, ahead: int, quarter: int) -> float:
     """
     total, count = 0.0, 0
     for week in range(1, 5):
-        value = cells[7 * week - ahead, quarter]
+        value = cells[7 * week - ahead, quarter] if 7 * week >= ahead else np.nan
         if not isnan(value):
             total += value
             count += 1

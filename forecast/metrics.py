@@ -40,7 +40,6 @@ __all__ = [
     "Sums",
     "Verdict",
     "backtest",
-    "house_load",
     "naive_forecasts",
     "newest_mean",
     "pooled",
@@ -207,7 +206,7 @@ def backtest(
     """
     loads = dict.fromkeys(speakers, Sums.nothing())
     pvs = dict.fromkeys(speakers, Sums.nothing())
-    load, ahead = house_load(history), LEAD_HOURS * _SLOTS_AN_HOUR
+    load, ahead = history.whole_load, LEAD_HOURS * _SLOTS_AN_HOUR
     for first in range(0, issues.size, _BATCH):
         some = issues[first : first + _BATCH]
         said = {name: speak(history, some, ahead) for name, speak in speakers.items()}
@@ -331,17 +330,6 @@ def newest_mean(cells: F64, days: int) -> F64:
     count = use.sum(axis=1)
     total = np.where(use, cells, 0.0).sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def house_load(history: HomeHistory) -> Measured:
-    """Return the load of the house, flexible loads included."""
-    if history.flexible is None:
-        return history.load
-    return Measured(
-        start=history.load.start,
-        values=history.load.values + history.flexible.values,
-        usable_from=np.maximum(history.load.usable_from, history.flexible.usable_from),
-    )
 
 
 def speaker_of(chain: Chain) -> Speaker:

@@ -1,7 +1,7 @@
 """Whether a newly trained model takes over: it must win on days that neither has seen.
 
-    days of the test = from max(what the model in use has seen, until - 28 days,
-                                the moment with 60 days of load) to until            (FP1)
+    days of the test = the last 28; where the model in use is younger than 56 days, half of
+                       those that came since, at least 7                             (FP1)
     candidate        = trained on what was usable when the test days began           (FP2)
     ratio            = mean of candidate / opponent over the MAE of the medians and
                        the RMSE of the means, of load and of PV where there is any   (FP3)
@@ -148,7 +148,8 @@ def promotion_trial(
     )
     if days < LEAST_DAYS + (0 if force else LEAST_TEST_DAYS):
         return replace(trial, reason=_too_little(days, force=force))
-    if round(trial.test_days) < LEAST_TEST_DAYS:
+    same = in_use is not None and trial.test_start <= in_use.trained_until
+    if same or round(trial.test_days) < LEAST_TEST_DAYS:
         return _untested(trial, known, force=force, seed=seed)
     return _tested(trial, known, in_use, force=force, seed=seed)
 
@@ -167,7 +168,7 @@ def _untested(trial: Trial, history: HomeHistory, *, force: bool, seed: int) -> 
         model, _ = train(history, trial.until, seed=seed)
         reason = f"promoted because it was forced, untested: {found}"
         return replace(trial, outcome=Outcome.FORCED, reason=reason, model=model)
-    reason = f"too few unseen days: {found}, a test needs {LEAST_TEST_DAYS}"
+    reason = f"too few unseen days: {found}, a test needs {LEAST_TEST_DAYS} and a candidate some"
     return replace(trial, outcome=Outcome.NO_TEST, reason=reason)
 
 
@@ -232,8 +233,13 @@ def _test_start(load: Measured, until: int, in_use: Aurora | None) -> int:
     needed = LEAST_DAYS * _SLOTS_A_DAY
     if usable.size < needed:
         return until
-    seen = 0 if in_use is None else in_use.trained_until
-    start = max(seen, until - TEST_DAYS * _DAY, int(usable[needed - 1]))
+    days = TEST_DAYS * _DAY
+    if in_use is not None:
+        # What came since is shared: half to learn from, half to test on. A candidate that learnt
+        # nothing new would be the model in use once more, which no test tells from it.
+        since = max(until - in_use.trained_until, 0)
+        days = min(days, since, max(since // 2, LEAST_TEST_DAYS * _DAY))
+    start = max(until - days, int(usable[needed - 1]))
     return min(-(-start // _HOUR) * _HOUR, until)
 
 

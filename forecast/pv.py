@@ -9,7 +9,8 @@ H is the index of bright days, above 1 where the planes are not quite the roof's
 forecasts: the mean, to plan with, and the median, which errs least in absolute terms. Where the
 sky is mostly clear the median lies above the mean. The weights are those of ``forecast.pv_blend``.
 Where an issue says something of the weather, its physical forecast (``forecast.pv_weather``) joins
-the experts. Only what was usable at an issue is read; what must not teach is not read at all.
+the experts. Only what was usable at an issue is read. What must not teach (``teaching``) is left
+out where models are fitted; at an issue, readings flagged doubtful.
 """
 
 from dataclasses import dataclass, replace
@@ -178,7 +179,7 @@ def fit_pv(history: HomeHistory, until: int) -> PvModel:
             and LightGBM is not.
     """
     pv = _taught(history, until)
-    parts = history.source_slots
+    parts = history.pv_slots
     begin = -(pv.start // SLOT_SECONDS) % parts
     known = history.latitude is not None and history.longitude is not None
     roof = fit_roof(
@@ -216,9 +217,11 @@ def _learn(model: PvModel, pv: Measured, history: HomeHistory, until: int) -> Pv
         return model
     first = max(int(pv.slots[told[0]]) + 7 * _DAY_SECONDS, until - _TEACHING_DAYS * _DAY_SECONDS)
     first = -(-first // 3600) * 3600
-    alone = replace(history, weather=None)
-    rows, came = _lessons(model, pv, alone, (first, until, _RECENT_STEP_SECONDS), _RECENT_AHEAD)
-    model = replace(model, recent=fit_blends(rows, came, model.parts, weather=False))
+    alone, hourly = replace(history, weather=None), (first, until, _RECENT_STEP_SECONDS)
+    recent = fit_blends(
+        *_lessons(model, pv, alone, hourly, _RECENT_AHEAD), model.parts, weather=False
+    )
+    model = replace(model, recent=recent)
     if history.weather is None or not model.roof.has_sky:
         return model
     rows, came = _lessons(model, pv, history, (first, until, _WEATHER_STEP_SECONDS), _WEATHER_AHEAD)

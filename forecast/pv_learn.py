@@ -1,6 +1,6 @@
 """What trees learn about a roof under a weather forecast, beyond physics and experience.
 
-Units: kWh per slot. With p the blended forecast (D3), c the clear-sky energy, y what came,
+Units: kWh per slot. With p the blended forecast (PV1), c the clear-sky energy, y what came,
 
     forecast = p + c * trees(features),  trees fitted to (y - p) / c                  (PL1)
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from forecast.pv_blend import Rows
 from forecast.pv_recent import EXPERTS, RING
+from forecast.trees import Lesson as Goal
 from forecast.trees import Trees, fit_trees
 from telemetry.arrays import F64, Bool
 
@@ -72,17 +73,9 @@ def fit_learned(lessons: list[Lesson], parts: int) -> Learned | None:
         return None
     step = -(-c.size // _MOST_ROWS)
     x, c, mean, median = x[::step], c[::step], mean[::step], median[::step]
-    return Learned(
-        mean=_fit(x, mean, c**2, "l2"),
-        median=_fit(x, median, c, "l1"),
-    )
-
-
-def _fit(x: F64, missed: F64, weight: F64, objective: str) -> Trees:
-    """Return trees of one objective; one thread, which others on the machine cannot hold up."""
-    return fit_trees(
-        x, missed, weight, objective=objective, rounds=_ROUNDS, options=_OPTIONS, threads=1
-    )
+    goals = (Goal(mean, c**2, "l2", _ROUNDS), Goal(median, c, "l1", _ROUNDS))
+    trees = fit_trees(x, goals, options=_OPTIONS)
+    return Learned(mean=trees[0], median=trees[1])
 
 
 def correction_kwh(trees: Trees, rows: Rows, told: Bool) -> F64:

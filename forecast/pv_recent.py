@@ -86,7 +86,7 @@ def window_of(pv: Measured, issues: I64, clear_kwh: F64, first: int) -> Window:
 
 
 def envelope(window: Window, parts: int) -> tuple[Window, F64]:
-    """Return the window and (N, 96) clear-sky energy where there is no sky: the bright days (C4).
+    """Return the window and (N, 96) clear-sky energy where there is no sky: the bright days (PF4).
 
     Args:
         window: what was known, its clear-sky energy 1 where known.

@@ -2,7 +2,7 @@
 
 Units: W/m2, deg C, m/s, cloud cover as a ratio. Light comes from the best variable an issue has:
 
-    ghi, else that of the cloud cover (S7); diffuse share of the issue, else Erbs (S8)    (PW1)
+    ghi, else that of the cloud cover (SK7); diffuse share of the issue, else Erbs (SK8)    (PW1)
     ghi[q] = ghi[hour] * clear[q] / mean clear of the hour, where hours are held flat     (PW2)
 
 (PW2) puts the sun's course back into hourly means. An older word on the same slot errs differently:

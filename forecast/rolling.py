@@ -63,7 +63,7 @@ def rolling(
     since: list[int] = []
     models: list[Aurora] = []
     seen: tuple[Scores, Scores] | None = None
-    blocks = max(round((end - start) / (retrain_days * _DAY)), 1)
+    blocks = max(-(-(end - start - _DAY) // (retrain_days * _DAY)), 1)  # a day over is no model
     edges = [start + (end - start) * k // blocks // _HOUR * _HOUR for k in range(blocks)] + [end]
     for begin, stop in pairwise(edges):
         model, held = train(history, begin, seed=seed)

@@ -26,6 +26,7 @@ __all__ = ["SCENARIOS", "deviation_rms", "load_scenarios", "past_days", "pv_scen
 
 SCENARIOS = 14
 _MOST_RATIO = 4.0
+_LEAST_DAYS = 3
 
 
 def past_days(measured: Measured, zone: str, issues: I64) -> F64:
@@ -64,11 +65,16 @@ def pv_scenarios(
 
 
 def deviation_rms(days: F64, place: tuple[I64, Clock]) -> F64:
-    """Return (N, L) root mean square deviation of the last days from their mean at the targets."""
+    """Return (N, L) root mean square deviation of the last days from their mean at the targets.
+
+    NaN where fewer than three days are known: they tell no deviation.
+    """
     usual = _mean_of_days(days)
     known = ~np.isnan(days)
     square = np.where(known, days - usual[:, None], 0.0) ** 2
-    rms = np.sqrt(square.sum(axis=1) / np.maximum(known.sum(axis=1), 1))
+    count = known.sum(axis=1)
+    rms = np.sqrt(square.sum(axis=1) / np.maximum(count, 1))
+    rms[count < _LEAST_DAYS] = np.nan
     n = np.arange(days.shape[0])[:, None]
     found: F64 = rms[n, place[1].quarter]
     return found

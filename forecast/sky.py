@@ -24,6 +24,7 @@ sun's course, 0.2 degrees of declination. Forecasting itself reads the tables an
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -130,6 +131,7 @@ class Panel(NamedTuple):
         return cls(plane.tilt_deg, plane.azimuth_deg, plane.peak_kw)
 
 
+@lru_cache(maxsize=4)
 def make_sky(latitude: float, longitude: float, elevation_m: float | None = None) -> SkyTable:
     """Compute the tables of a place; sea level where the elevation is unknown.
 

@@ -7,20 +7,22 @@ package. Source: G. Ke et al., LightGBM: A Highly Efficient Gradient Boosting De
 """
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast.errors import ModelFileError
 from telemetry.arrays import F64
 from telemetry.errors import MissingExtraError
 
-__all__ = ["Trees", "fit_trees"]
+__all__ = ["Lesson", "Trees", "fit_trees"]
 
+F32 = NDArray[np.float32]
 _FLOAT64, _ROW_MAJOR, _VALUE = 1, 1, 0
 _LIBRARIES = ("lib/lib_lightgbm.so", "lib/lib_lightgbm.dylib", "bin/lib_lightgbm.dll")
 _SILENT = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(lambda _: None)
@@ -105,26 +107,37 @@ class Trees:
         return self._handle
 
 
-def fit_trees(
-    rows: F64,
-    target: F64,
-    weight: F64,
-    *,
-    objective: str,
-    rounds: int,
-    options: Mapping[str, float | int],
-    threads: int = 1,
-) -> Trees:
-    """Train an ensemble; the same arrays give the same trees.
+class Lesson(NamedTuple):
+    """What trees are fitted to, on rows that others share.
 
-    Args:
-        rows: (R, F) features, NaN where missing.
+    Attributes:
         target: (R,).
         weight: (R,) of each row.
         objective: LightGBM's, e.g. ``l1``.
         rounds: how many trees.
+    """
+
+    target: F64
+    weight: F64
+    objective: str
+    rounds: int
+
+
+def fit_trees(
+    rows: F64 | F32,
+    lessons: Sequence[Lesson],
+    *,
+    options: Mapping[str, float | int],
+    threads: int = 1,
+) -> tuple[Trees, ...]:
+    """Train an ensemble for each lesson; the same arrays give the same trees.
+
+    Args:
+        rows: (R, F) features, NaN where missing; binned once for all.
+        lessons: what is to be learnt.
         options: further parameters of LightGBM.
-        threads: how many threads; the trees do not depend on it.
+        threads: how many threads; the trees do not depend on it, and on a busy machine more than
+            one are slower.
 
     Raises:
         MissingExtraError: LightGBM is not installed.
@@ -133,9 +146,17 @@ def fit_trees(
         import lightgbm  # noqa: PLC0415 - loads pandas and scipy: only where models are trained
     except ImportError as err:
         raise MissingExtraError("lightgbm", "forecast", "training a forecast") from err
-    data = lightgbm.Dataset(rows, target, weight=weight, params={"verbose": -1})
-    given = {**_FIXED, **options, "objective": objective, "num_threads": threads}
-    return Trees(lightgbm.train(given, data, rounds).model_to_string())
+    given = {**_FIXED, **options, "num_threads": threads}
+    data = lightgbm.Dataset(
+        rows, lessons[0].target, weight=lessons[0].weight, params=given, free_raw_data=False
+    )
+    trees = []
+    for lesson in lessons:
+        data.set_label(lesson.target)
+        data.set_weight(lesson.weight)
+        asked = {**given, "objective": lesson.objective}
+        trees.append(Trees(lightgbm.train(asked, data, lesson.rounds).model_to_string()))
+    return tuple(trees)
 
 
 @cache

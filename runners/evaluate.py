@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.aurora import Forecast, Issued
-from forecast.metrics import Speaker, Sums, backtest, house_load, speaker_of
+from forecast.metrics import Speaker, Sums, backtest, speaker_of
 from forecast.rolling import Chain, rolling
 from runners.config import load_config
 from runners.dates import refuse_reversed
@@ -310,7 +310,7 @@ def _measured(history: HomeHistory, start: int, end: int) -> tuple[int, tuple[Ga
     slots = np.arange(start, end, SLOT_SECONDS, dtype=np.int64)
     day = local_calendar(slots, history.zone).day
     days, place = np.unique(day, return_inverse=True)
-    no_load = _missing(house_load(history), slots, place)
+    no_load = _missing(history.whole_load, slots, place)
     no_pv = np.zeros_like(no_load)
     if history.pv is not None:
         no_pv = _missing(history.pv, slots, place)
@@ -343,7 +343,7 @@ def _example(history: HomeHistory, speak: Speaker, period: _Period) -> Example:
         start=local_day(first, history.zone)[0],
         midnights=tuple(np.concatenate([[0], np.cumsum(sizes)[:-1]]).tolist()),
         dates=dates,
-        load_kwh=house_load(history).at(slots),
+        load_kwh=history.whole_load.at(slots),
         pv_kwh=None if history.pv is None else history.pv.at(slots),
         load=_laid_end_to_end(issued, sizes)[0],
         pv=None if history.pv is None else _laid_end_to_end(issued, sizes)[1],

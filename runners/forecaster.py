@@ -20,6 +20,7 @@ from telemetry.store import Store
 
 __all__ = ["AURORA", "BASELINE", "Prepared", "by_baseline", "prepare"]
 
+_NEUTRAL = 3
 BASELINE, AURORA = "baseline", "aurora"
 """What forecasts are called in the store."""
 
@@ -68,10 +69,9 @@ def prepare(
         store, model, at, aurora, risk_appetite=given.risk_appetite
     )
     told = f"Aurora {meta.version}, trained until {meta.trained_until[:16]}Z"
+    if given.risk_appetite != _NEUTRAL:
+        told += f", risk appetite {given.risk_appetite}"
     wanted = scenarios if given.scenarios and model.site.battery.capacity_kwh > 0.0 else None
-    if wanted is not None:
-        told += f"; planned on {len(wanted)} scenarios"
-        told += "" if given.risk_appetite == 3 else f", risk appetite {given.risk_appetite}"  # noqa: PLR2004 - neutral
     return Prepared(inputs=inputs, scenarios=wanted, issued=issued, model=AURORA, told=told)
 
 

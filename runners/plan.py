@@ -231,7 +231,12 @@ def _save(store: Store, model: HomeModel, run: PlanRun) -> None:
         )
         store.put_plan(home_id, stored)
         record_training_episode(
-            store, model, inputs=run.inputs, plan=plan, soc_source=run.state.source
+            store,
+            model,
+            inputs=run.inputs,
+            plan=plan,
+            soc_source=run.state.source,
+            forecast="" if run.prepared.issued is None else _told(run),
         )
 
 
@@ -309,7 +314,7 @@ def _summary(
         ("planned at", f"{run.inputs.as_of:%Y-%m-%d %H:%M}Z, {hours:g} h"),
         ("stored at start", f"{plan.soc_start_kwh:.3f} kWh, {run.state.source}"),
         ("prices", _price_source(run, pairing)),
-        ("forecast", run.prepared.told),
+        ("forecast", _told(run)),
         ("no battery", f"{run.no_battery_cost:.2f} {currency}"),
         ("self-consumption", f"{run.self_use_cost:.2f} {currency}"),
         ("this plan", f"{run.plan_cost:.2f} {currency} ({saving:+.2f} saved against no battery)"),
@@ -342,9 +347,19 @@ def _price_source(run: PlanRun, pairing: str | None) -> str:
     return text if pairing is None else f"{pairing}; {text}"
 
 
+def _told(run: PlanRun) -> str:
+    """Say where the forecast comes from, and whether its scenarios were planned on."""
+    scenarios = run.prepared.scenarios
+    if scenarios is None:
+        return run.prepared.told
+    if run.plan.scenarios == 0:
+        return f"{run.prepared.told}; start outside the battery's window: planned on its means"
+    return f"{run.prepared.told}; planned on {run.plan.scenarios} scenarios"
+
+
 def _forecast(run: PlanRun) -> dict[str, object]:
     """Return what is expected, as the schedule tells it: quantiles by slot where there are any."""
-    told: dict[str, object] = {"model": run.prepared.model, "told": run.prepared.told}
+    told: dict[str, object] = {"model": run.prepared.model, "told": _told(run)}
     issued, slots = run.prepared.issued, len(run.plan)
     if issued is not None:
         for name, said in (("load_kwh", issued.load), ("pv_kwh", issued.pv)):

@@ -23,7 +23,13 @@ LIVE = "live"
 
 
 def record_training_episode(
-    store: Store, model: HomeModel, *, inputs: KnownInputs, plan: Plan, soc_source: str
+    store: Store,
+    model: HomeModel,
+    *,
+    inputs: KnownInputs,
+    plan: Plan,
+    soc_source: str,
+    forecast: str = "",
 ) -> WriteCounts:
     """Keep a live plan as an episode; it waits for the mirror from then on.
 
@@ -33,6 +39,7 @@ def record_training_episode(
         inputs: what was known.
         plan: what was planned with it.
         soc_source: where the energy at the start is known from.
+        forecast: which trained model foretold, and how it was used; "" for the baseline.
 
     Raises:
         EpisodeError: a plan that no episode can tell.
@@ -56,7 +63,7 @@ def record_training_episode(
         observed_load_kwh=load,
         observed_pv_kwh=pv,
         context=_context(context_of(store, model, before, midnight, n + 1), plan, soc_source),
-        config_hash=config_hash(model),
+        config_hash=config_hash(model, forecast),
         replay_id=None,
         realised=None,
     )

@@ -4,7 +4,7 @@ Models are trained on what was known, anew every 30 days, and forecast every ful
 ahead, at the meter's own resolution (``forecast.rolling``, ``forecast.metrics``). Beside Aurora
 stand the plain rules, and a naive band:
 
-    band = [Q10, Q90] of the same slot on the newest 14 days known at the issue               (E1)
+    band = [Q10, Q90] of the same slot on the newest 14 days known at the issue               (RE1)
 
 empirical quantiles, linear between ranks; PV is 0 where the clear sky is. Energies are kWh per
 slot of 15 min.
@@ -23,7 +23,6 @@ from forecast.metrics import (
     Speaker,
     Sums,
     backtest,
-    house_load,
     naive_forecasts,
     speaker_of,
 )
@@ -83,7 +82,7 @@ class Errors:
         load: of Aurora.
         pv: of Aurora without weather forecasts.
         pv_by_weather: of Aurora with them; None for a home without.
-        load_band: of the naive band (E1).
+        load_band: of the naive band (RE1).
         pv_band: of the naive band.
         naive_square: (5, 48) squared distance of each plain rule of load by lead hour, kWh**2.
     """
@@ -174,17 +173,17 @@ def naive_rule(number: int) -> Speaker:
     """Return a plain rule of load, by its place in ``NAIVES``; of PV it says nothing, 0."""
 
     def speak(history: HomeHistory, issues: I64, ahead: int) -> Issued:
-        load = naive_forecasts(house_load(history), history.zone, issues, ahead)[number]
+        load = naive_forecasts(history.whole_load, history.zone, issues, ahead)[number]
         return _issued((load, load, load, load), np.zeros((4, issues.size, ahead)))
 
     return speak
 
 
 def naive_band(roof: Roof | None) -> Speaker:
-    """Return what says the naive band (E1); its means are its medians."""
+    """Return what says the naive band (RE1); its means are its medians."""
 
     def speak(history: HomeHistory, issues: I64, ahead: int) -> Issued:
-        load = _empirical(house_load(history), history.zone, issues, ahead)
+        load = _empirical(history.whole_load, history.zone, issues, ahead)
         pv = np.zeros_like(load)
         if history.pv is not None:
             slots = issues[:, None] + SLOT_SECONDS * np.arange(ahead, dtype=np.int64)
@@ -198,7 +197,7 @@ def naive_band(roof: Roof | None) -> Speaker:
 
 
 def _empirical(measured: Measured, zone: str, issues: I64, ahead: int) -> F64:
-    """Return (3, N, A) the quantiles of (E1)."""
+    """Return (3, N, A) the quantiles of (RE1)."""
     cells = recent_cells(measured, zone, issues, _LOOK_BACK_DAYS)
     known = ~np.isnan(cells)
     use = known & (np.cumsum(known, axis=1) <= _BAND_DAYS)

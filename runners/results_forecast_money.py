@@ -4,7 +4,7 @@ A plan by the storage engine in every slot, value dispatch; windows, start, end 
 ``runners.results_replay``. Shares are (no battery - this) / (no battery - oracle). To see what the
 price forecast alone is worth, load and PV are taken as they came:
 
-    won back = (yesterday's prices - Aurora's) / (yesterday's prices - known 48 h and a day)   (G2)
+    won back = (yesterday's prices - Aurora's) / (yesterday's prices - known 48 h and a day)   (RM1)
 
 of costs. Money in SEK.
 """
@@ -12,7 +12,6 @@ of costs. Money in SEK.
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import StrEnum
 from threading import Barrier, BrokenBarrierError
 from typing import TypeVar, final
@@ -21,13 +20,11 @@ import numpy as np
 
 from forecast.inputs import HomeHistory
 from forecast.rolling import Chain
-from forecast.scenarios import SCENARIOS
 from runners.results_homes import BATTERIES, Period, ReferenceHome, with_battery
 from runners.results_replay import BRIDGE_HOURS
 from sim.asof import BaselineForecasts, Forecasts, KnownForecasts, perfect, with_actual
-from sim.asof_prices import KnownPrices
 from sim.aurora import AuroraForecasts, priced
-from sim.history import Realised, realised
+from sim.history import realised
 from sim.planning import HomeModel
 from sim.replay import Dispatch, Policy, Replay, replay
 from sim.window import ReplayWindow, replay_window
@@ -57,6 +54,7 @@ class Knows(StrEnum):
     BASELINE = "7-day mean"
     PRICED = "7-day mean, Aurora's prices"
     MEANS = "Aurora, means alone"
+    LIVE = "Aurora, recourse 0 (HiGHS)"
     AURORA = "Aurora"
     LOAD = "Aurora, actual load"
     PV = "Aurora, actual PV"
@@ -68,8 +66,7 @@ class Prices(StrEnum):
     """What plans knew of unpublished prices, load and PV being known."""
 
     YESTERDAY = "yesterday's"
-    MEANS = "Aurora, mean alone"
-    SCENARIOS = "Aurora"
+    AURORA = "Aurora's"
     KNOWN = "known"
 
 
@@ -260,8 +257,23 @@ class _MeansAlone:
         )
 
 
+@final
+class _TwoStages:
+    """Forecasts whose scenarios are whole days alone, as HiGHS plans a live plan."""
+
+    def __init__(self, forecasts: Forecasts) -> None:
+        """Take the scenarios of some forecasts."""
+        self.name, self.start = f"{forecasts.name}, recourse 0", forecasts.start
+        self._forecasts = forecasts
+
+    def known(self, first: int, count: int) -> KnownForecasts:
+        """Return what was known at some slots."""
+        return replace(self._forecasts.known(first, count), recourse=0.0)
+
+
 _BY_AURORA: dict[Knows, Callable[[Forecasts, ReplayWindow], Forecasts]] = {
     Knows.MEANS: lambda known, _: _MeansAlone(known),
+    Knows.LIVE: lambda known, _: _TwoStages(known),
     Knows.AURORA: lambda known, _: known,
     Knows.LOAD: lambda known, window: with_actual(known, window.realised, load=True, pv=False),
     Knows.PV: lambda known, window: with_actual(known, window.realised, load=False, pv=True),
@@ -275,43 +287,12 @@ def price_horizon(store: Store, model: HomeModel, period: Period) -> dict[Prices
     baseline = BaselineForecasts(store, model, *span)
     forecasts: dict[Prices, Forecasts] = {
         Prices.YESTERDAY: with_actual(baseline, real, load=True, pv=True),
-        Prices.MEANS: with_actual(
+        Prices.AURORA: with_actual(
             BaselineForecasts(store, priced(model), *span), real, load=True, pv=True
         ),
-        Prices.SCENARIOS: _PriceWays(store, priced(model), real, window.slots_ahead),
         Prices.KNOWN: perfect(baseline, real),
     }
     return {prices: _planned(window, one) for prices, one in forecasts.items()}
-
-
-@final
-class _PriceWays:
-    """Load and PV as they came, unpublished prices in scenarios around Aurora's forecast."""
-
-    name = "prices"
-
-    def __init__(self, store: Store, model: HomeModel, real: Realised, ahead: int) -> None:
-        """Read the prices of the window."""
-        span = (real.start, real.end)
-        self._means = with_actual(BaselineForecasts(store, model, *span), real, load=True, pv=True)
-        self._prices = KnownPrices(store, model, *span, ahead, scenarios=SCENARIOS)
-
-    @property
-    def start(self) -> datetime:
-        """Start of the first slot, UTC."""
-        return self._means.start
-
-    def known(self, first: int, count: int) -> KnownForecasts:
-        """Return what was known at some slots."""
-        means = self._means.known(first, count)
-        imports, exports = self._prices.scenarios(first, count)
-        return replace(
-            means,
-            scenario_load_kwh=np.repeat(means.load_kwh[:, None], SCENARIOS, axis=1),
-            scenario_pv_kwh=np.repeat(means.pv_kwh[:, None], SCENARIOS, axis=1),
-            scenario_import_price=imports,
-            scenario_export_price=exports,
-        )
 
 
 def _window(store: Store, model: HomeModel, period: Period) -> ReplayWindow:

@@ -13,7 +13,7 @@ _PAID = (Knows.NO_BATTERY, Knows.SELF_USE, Knows.BASELINE, Knows.AURORA, Knows.O
 _SHARE_A, _WON_BACK = 0.92, 0.5
 _MEAN, _ALL = "mean of homes", "all homes"
 _LEAST_LOSS = 1e-6
-_FORETOLD = (Prices.MEANS, Prices.SCENARIOS)
+_FORETOLD = (Prices.AURORA,)
 
 Rows = Sequence[tuple[str, Bill]]
 
@@ -86,8 +86,8 @@ def _horizon(rows: Rows, judged: Rows) -> str:
         *(f"won back: {one}" for one in _FORETOLD),
     ]
     note = (
-        "\nActual load and PV for all; the test days, and all windows of a home. `Aurora` plans on "
-        "14 price scenarios,\nas it does by default. A share of next to nothing says nothing.\n"
+        "\nActual load and PV for all; the test days, and all windows of a home. A share of next "
+        "to nothing says nothing.\n"
     )
     return table(head, found, left=2) + note + (targets(*lines) if lines else "")
 

@@ -127,11 +127,19 @@ def schedule_dict(
             "status": plan.status,
             "gap": plan.gap,
             "engine": plan.engine,
+            **_of_scenarios(plan),
             "violations": [violation._asdict() for violation in plan.violations],
         },
         "forecast": forecast,
         "slots": _slots(plan, end, zone, prices_until),
     }
+
+
+def _of_scenarios(plan: "Plan") -> dict[str, object]:
+    """Return what status and gap speak of where a plan was made on scenarios: their mean cost."""
+    if plan.expected_objective is None:
+        return {}
+    return {"scenarios": plan.scenarios, "expected_objective": plan.expected_objective}
 
 
 def write_schedule(path: Path, schedule: dict[str, object]) -> None:

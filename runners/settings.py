@@ -13,9 +13,15 @@ _CONFIG_SCHEMA = "darkstar.config/1"
 """Of ``config_hash``: with another one every episode would get another name."""
 
 
-def config_hash(model: HomeModel) -> str:
-    """Return 16 hexadecimal digits that name site, tariff and options."""
-    text = settings_text(model, schema=_CONFIG_SCHEMA)
+def config_hash(model: HomeModel, forecast: str = "") -> str:
+    """Return 16 hexadecimal digits that name site, tariff and options.
+
+    Args:
+        model: the home.
+        forecast: what else the forecasts depend on: a trained model, how it is used; "" for the
+            baseline.
+    """
+    text = settings_text(model, schema=_CONFIG_SCHEMA) + forecast
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 

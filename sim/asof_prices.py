@@ -22,13 +22,12 @@ from mpc.jit import compiled
 from sim.facts import Facts
 from sim.planning import (
     HomeModel,
-    filled_spot,
     known_spot,
-    price_history,
     read_spot,
     settlement_starts,
-    spot_scenarios,
+    zone_of,
 )
+from sim.unpublished import filled_spot, price_history, spot_scenarios
 from telemetry.arrays import F64, I64
 from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS, from_epoch, slot_range, to_epoch
 
@@ -188,7 +187,7 @@ class KnownPrices:
         In a doubled hour of the home, price time runs twice: then the epoch ends there.
         """
         low = max(0, last + 1 - _BLOCK)
-        history = int(price_history(self._model).total_seconds()) // SLOT_SECONDS
+        history = int(price_history(self._model.price_forecast).total_seconds()) // SLOT_SECONDS
         begin = min(int(self._period_starts[low]), low - history)
         slots = self._slots(begin, last + self._ahead)
         spot = read_spot(self._store, self._model, slots, from_epoch(int(self._issues[last])))
@@ -196,8 +195,9 @@ class KnownPrices:
         while first > low and spot.newest_issue <= moments[first - 1] <= moments[last]:
             first -= 1
         now, keep = first - begin, int(self._period_starts[first]) - begin
+        kind, zone = self._model.price_forecast, zone_of(self._model)
         try:
-            filled = filled_spot(self._model, spot.values, slots, now)
+            filled = filled_spot(kind, zone, spot.values, slots, now)
             told = self._told(spot.values, slots, now)
         except ForecastError:
             self._refuse(first, last)
@@ -217,7 +217,9 @@ class KnownPrices:
         """Return the (K, T) scenarios of spot from place ``now`` on, where any are wanted."""
         if self._scenarios == 0:
             return np.empty((0, spot.size - now))
-        return spot_scenarios(self._model, spot, slots, now, self._scenarios)
+        model = self._model
+        kind, zone = model.price_forecast, zone_of(model)
+        return spot_scenarios(kind, zone, spot, slots, now, self._scenarios)
 
     def _refuse(self, first: int, last: int) -> None:
         """Raise what a plan at the first issue without prices would raise."""

@@ -21,6 +21,7 @@ from forecast.inputs import HomeHistory, Measured, WeatherIssues
 from forecast.rolling import Chain
 from forecast.scenarios import SCENARIOS
 from mpc import Scenarios, risk_weights
+from mpc.errors import TariffError
 from sim.asof import KnownForecasts, issues_of, refuse_outside, refuse_unforecast
 from sim.asof_prices import KnownPrices
 from sim.errors import ReplayError
@@ -30,12 +31,12 @@ from sim.planning import (
     HomeModel,
     KnownInputs,
     NetLoad,
-    PriceForecast,
     has_pv,
     known_inputs,
     read_spot,
     zone_of,
 )
+from sim.unpublished import PriceForecast
 from telemetry.arrays import F64, I64, Bool
 from telemetry.channels import Channel, Quality
 from telemetry.country import country_of
@@ -95,7 +96,9 @@ def read_history(store: Facts, model: HomeModel, start: datetime, end: datetime)
     flexible = _flexible(first, values[2:4], known[2:4])
     if flexible is not None:
         load = _less(load, flexible)
-    pv = Measured.of(first, values[1], known[1]) if has_pv(store, model, None) else None
+    pv = None
+    if has_pv(store, model, None):
+        pv = Measured.of(first, values[1], known[1]).without(doubtful[1])
     latitude, longitude = home.position or (None, None)
     return HomeHistory(
         zone=zone_of(model),
@@ -114,15 +117,22 @@ def read_history(store: Facts, model: HomeModel, start: datetime, end: datetime)
             store.weather_issues(home.home_id, start - _WEATHER_BEFORE, end + _SLOT)
         ),
         source_slots=_source_slots(quality[0], ~np.isnan(values[0])),
+        pv_source_slots=None if pv is None else _source_slots(quality[1], ~np.isnan(values[1])),
     )
 
 
 def _may_curtail(store: Facts, model: HomeModel, start: datetime, end: datetime) -> Bool:
-    """Return (S,) whether feeding in cost money, so that PV may have been held down."""
+    """Return (S,) whether feeding in cost money, so that PV may have been held down.
+
+    Where the tariff has no entry in force yet, nobody knows, and nothing is taken for held down.
+    """
     slots = slot_range(start, end)
     spot = read_spot(store, model, slots, None).values
     known = ~np.isnan(spot)
-    _, exports = model.tariff.prices(start, SLOT_MINUTES, np.where(known, spot, 0.0))
+    try:
+        _, exports = model.tariff.prices(start, SLOT_MINUTES, np.where(known, spot, 0.0))
+    except TariffError:
+        return np.zeros(slots.size, dtype=np.bool_)
     costs: Bool = known & (exports < 0.0)
     return costs
 
@@ -145,12 +155,13 @@ def _read(
 
 
 def _flexible(start: int, values: F64, known_at: I64) -> Measured | None:
-    """Return car and water heater together, from the first reading of each on; None without any."""
+    """Return car and water heater together, between the first and last readings of each."""
     total, known = np.zeros(values.shape[1]), np.zeros(values.shape[1], dtype=np.int64)
     for row, when in zip(values, known_at, strict=True):
         there = np.flatnonzero(~np.isnan(row))
         if there.size:
-            total[there[0] :] += row[there[0] :]
+            measured = slice(there[0], there[-1] + 1)  # a meter that was taken away counts nothing
+            total[measured] += row[measured]
             known = np.maximum(known, when)
     return Measured.of(start, total, known) if known.any() else None
 
@@ -174,7 +185,7 @@ def _away(start: int, values: F64, known_at: I64) -> Measured | None:
 
 
 def _source_slots(quality: I64, there: Bool) -> int:
-    """Return how many slots the load's meter reports at once: 1, 2 or 4."""
+    """Return how many slots a meter reports at once: 1, 2 or 4."""
     longer = (quality & int(Quality.RESAMPLED)) != 0
     hours = longer & ((quality & int(Quality.HOURLY)) != 0)
     if 2 * int((hours & there).sum()) > int(there.sum()):

@@ -156,6 +156,9 @@ def _schedule(plan: Plan) -> str:
         **{name: _bound(getattr(plan, name)) for name in BOUNDS},
         **{name: _series(getattr(plan, name)) for name in PLANNED},
     }
+    if plan.expected_objective is not None:  # what status and gap speak of, then
+        columns["scenarios"] = str(plan.scenarios)
+        columns["expected_objective"] = _number(plan.expected_objective)
     if plan.curtail_kwh.any():
         columns["curtail_kwh"] = _series(plan.curtail_kwh)
     if plan.violations:

@@ -9,18 +9,17 @@ The horizon begins with the slot that contains ``at``. Units: kWh per slot, curr
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.baseline import fill_unpublished_prices, load_baseline, pv_baseline
-from forecast.price import PRICE_DAYS, forecast_prices, price_scenarios
+from forecast.baseline import load_baseline, pv_baseline
 from mpc import Horizon, Site, Tariff, terminal_curve
 from mpc.site import as_limit
 from sim.errors import KnownInputsError
 from sim.facts import Facts
 from sim.pairing import PricePairing
+from sim.unpublished import PriceForecast, filled_spot, price_history
 from telemetry.arrays import F64, I64
 from telemetry.home import Home
 from telemetry.slots import (
@@ -37,24 +36,19 @@ from telemetry.slots import (
 __all__ = [
     "AFTER",
     "HISTORY",
-    "PRICE_HISTORY",
     "HomeModel",
     "KnownInputs",
     "NetLoad",
-    "PriceForecast",
     "StoredSpot",
     "battery_window",
     "exchange_rate",
-    "filled_spot",
     "half_full",
     "has_pv",
     "known_inputs",
     "known_spot",
-    "price_history",
     "read_spot",
     "settlement_start",
     "settlement_starts",
-    "spot_scenarios",
     "zone_of",
 ]
 
@@ -62,15 +56,6 @@ HISTORY = timedelta(days=29)
 """How far back the observations reach that a forecast of load or PV is made from."""
 AFTER = timedelta(hours=24)
 """How far beyond its horizon a plan looks for the worth of what is left in the battery."""
-PRICE_HISTORY = timedelta(days=8)
-"""How far back the prices reach that unpublished ones are made from, by the same slot yesterday."""
-
-
-class PriceForecast(StrEnum):
-    """What an unpublished price is made from."""
-
-    YESTERDAY = "yesterday"
-    AURORA = "aurora"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -250,7 +235,7 @@ def known_spot(
     The spot series, in the home's currency, begins at or before ``start``: where a settlement
     period began earlier, so that its mean is whole.
     """
-    first = min(settlement_start(model.tariff, start), start - price_history(model))
+    first = min(settlement_start(model.tariff, start), start - price_history(model.price_forecast))
     slots = slot_range(first, end)
     stored = read_spot(store, model, slots, at)
     values = stored.values
@@ -258,72 +243,13 @@ def known_spot(
     if np.isnan(values).all():
         raise _no_prices(model, at, first)
     published = ~np.isnan(values[now:])
-    filled = filled_spot(model, values, slots, now)
+    filled = filled_spot(model.price_forecast, zone_of(model), values, slots, now)
     whole = np.concatenate([values[:now], filled])
     since = int((to_epoch(settlement_start(model.tariff, start)) - slots[0]) // SLOT_SECONDS)
     gaps = np.flatnonzero(np.isnan(whole[since:now]))
     since = since if gaps.size == 0 else since + int(gaps[-1]) + 1
     begin = first + timedelta(seconds=SLOT_SECONDS * since)
     return (begin, whole[since:]), published, stored.assumed
-
-
-def price_history(model: HomeModel) -> timedelta:
-    """Return how far back the prices reach that the home's unpublished ones are made from."""
-    if model.price_forecast is PriceForecast.AURORA:
-        return timedelta(days=PRICE_DAYS)
-    return PRICE_HISTORY
-
-
-def filled_spot(model: HomeModel, spot: F64, slots: I64, now: int) -> F64:
-    """Return spot from place ``now`` on, its unpublished prices as the home forecasts them.
-
-    Args:
-        model: the home.
-        spot: (N,) currency/kWh, NaN where not published.
-        slots: (N,) epoch seconds of consecutive slots.
-        now: place of the first slot of the horizon; what comes before it is history.
-
-    Raises:
-        MissingHistoryError: too few prices were published.
-    """
-    fill = fill_unpublished_prices
-    if model.price_forecast is PriceForecast.AURORA:
-        fill = forecast_prices
-    return fill(
-        spot[now:],
-        int(slots[now]),
-        zone=zone_of(model),
-        history=spot[:now],
-        history_start=int(slots[0]),
-    )
-
-
-def spot_scenarios(model: HomeModel, spot: F64, slots: I64, now: int, count: int) -> F64:
-    """Return (K, T) ways the unpublished prices may turn out, around what ``filled_spot`` gives.
-
-    Yesterday's price has no other way to turn out: K times the same.
-
-    Args:
-        model: the home.
-        spot: (N,) as ``filled_spot`` takes it; so are the others.
-        slots: (N,) epoch seconds of consecutive slots.
-        now: place of the first slot of the horizon.
-        count: K.
-
-    Raises:
-        MissingHistoryError: too few prices were published.
-        SeriesError: the count is none.
-    """
-    if model.price_forecast is not PriceForecast.AURORA:
-        return np.repeat(filled_spot(model, spot, slots, now)[None], count, axis=0)
-    return price_scenarios(
-        spot[now:],
-        int(slots[now]),
-        zone=zone_of(model),
-        history=spot[:now],
-        history_start=int(slots[0]),
-        count=count,
-    )
 
 
 def _no_prices(model: HomeModel, at: datetime, first: datetime) -> KnownInputsError:

@@ -6,7 +6,7 @@
 Every forecast is carried through the same window in closed loop, a plan in every slot (``storage``,
 value dispatch); beside them self-use, which needs none, and perfect foresight of the same length.
 
-    share of gain = (no battery - policy) / (no battery - oracle)                        (K5)
+    share of gain = (no battery - policy) / (no battery - oracle)                        (SM1)
     regret        = cost - cost of the oracle, at least 0                                (K3)
 
 Money in the currency of the window's prices.
@@ -38,7 +38,7 @@ class MoneyRow:
         name: of the forecaster.
         cost: of the window (K1).
         cost_per_day: the same by local day.
-        share_of_gain: of what the oracle saves against no battery (K5); NaN where it saves nothing.
+        share_of_gain: of what the oracle saves against no battery (SM1); NaN where that is 0.
         regret: paid above the oracle (K3).
         regret_per_day: the same by local day.
     """

@@ -288,9 +288,17 @@ def test_panels_that_never_reported_are_none() -> None:
     assert_sound(issue(model, never))
 
 
-def test_panels_installed_after_the_training_have_no_forecast_yet() -> None:
-    model = trained(small_home(DAYS, pv=False))[0]
-    assert (issue(model, small_home(DAYS)).pv.mean_kwh == 0.0).all()
+def test_panels_installed_after_the_training_give_what_their_newest_three_days_gave() -> None:
+    model, home = trained(small_home(DAYS, pv=False))[0], small_home(DAYS)
+    assert home.pv is not None
+    midnight = np.array([START + (DAYS - 1) * DAY], dtype=np.int64)
+    said = model.issue(home, midnight, 96).pv
+    newest = home.pv.values[(DAYS - 4) * 96 : (DAYS - 1) * 96].reshape(3, 96)
+    np.testing.assert_allclose(said.mean_kwh[0], newest.mean(axis=0))
+    sunny = said.mean_kwh > 0.0
+    assert sunny.any()
+    assert (said.low_kwh < said.median_kwh)[sunny].all()
+    assert (said.high_kwh > said.median_kwh)[sunny].all()
 
 
 def test_panels_whose_readings_are_all_doubtful_teach_nothing() -> None:

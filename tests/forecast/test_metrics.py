@@ -16,7 +16,6 @@ from forecast.metrics import (
     NAIVES,
     Sums,
     backtest,
-    house_load,
     naive_forecasts,
     pooled,
     speaker_of,
@@ -47,7 +46,7 @@ class Told:
     def __call__(self, history: HomeHistory, issues: I64, ahead: int) -> Issued:
         """Return the forecasts."""
         slots = issues[:, None] + SLOT * np.arange(ahead, dtype=np.int64)
-        load = house_load(history).at(slots) + self.miss
+        load = history.whole_load.at(slots) + self.miss
         pv = load * 0.0 if history.pv is None else history.pv.at(slots) + self.miss
         one, other = (Forecast(mean_kwh=x, low_kwh=x, median_kwh=x, high_kwh=x) for x in (load, pv))
         return Issued(load=one, pv=other, load_scenarios=None, pv_scenarios=None)
@@ -219,7 +218,7 @@ def test_targets_that_were_not_measured_are_left_out() -> None:
 def test_the_load_of_the_house_has_its_flexible_part() -> None:
     home = small_home(3, pv=False)
     extra = Measured.of(START, np.full(3 * 96, 0.5), home.load.usable_from)
-    whole = house_load(replace(home, flexible=extra))
+    whole = replace(home, flexible=extra).whole_load
     assert whole.values == pytest.approx(home.load.values + 0.5)
     assert np.array_equal(whole.usable_from, home.load.usable_from)
 

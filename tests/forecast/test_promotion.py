@@ -9,7 +9,6 @@ import pytest
 from forecast.aurora import Forecast, Issued
 from forecast.baseline import pv_baseline
 from forecast.inputs import HomeHistory
-from forecast.metrics import house_load
 from forecast.promotion import LEAST_TEST_DAYS, TEST_DAYS, Outcome, Trial, baseline, promotion_trial
 from telemetry.arrays import I64
 from tests.forecast.small_homes import DAY, SLOT, START, ZONE, measured, small_home, small_training
@@ -26,7 +25,7 @@ class Stub:
     def issue(self, history: HomeHistory, issues: I64, ahead: int) -> Issued:
         """Return the forecasts."""
         slots = issues[:, None] + SLOT * np.arange(ahead, dtype=np.int64)
-        load = np.nan_to_num(house_load(history).at(slots)) + self.miss
+        load = np.nan_to_num(history.whole_load.at(slots)) + self.miss
         pv = load * 0.0 if history.pv is None else np.nan_to_num(history.pv.at(slots)) + self.miss
         one, other = (Forecast(mean_kwh=x, low_kwh=x, median_kwh=x, high_kwh=x) for x in (load, pv))
         return Issued(load=one, pv=other, load_scenarios=None, pv_scenarios=None)
@@ -63,11 +62,11 @@ def test_a_better_candidate_takes_over_trained_on_everything(
     in_use = Stub(0.2, UNTIL - 10 * DAY)
     found = trial(small_home(112), in_use)
     assert found.outcome is Outcome.PROMOTED
-    assert moments == [UNTIL - 10 * DAY, UNTIL]
+    assert moments == [UNTIL - 7 * DAY, UNTIL]
     assert found.model is not None
     assert found.model.trained_until == UNTIL
-    assert found.test_start == UNTIL - 10 * DAY
-    assert found.test_days == pytest.approx(10.0)
+    assert found.test_start == UNTIL - 7 * DAY
+    assert found.test_days == pytest.approx(7.0)
     # Every error is 0.1 against 0.2, of median and mean, of load and PV.
     assert found.ratio == pytest.approx(0.5)
     assert {one.name for one in found.contestants} == {"candidate", "in use", "baseline"}
@@ -120,11 +119,11 @@ def test_days_without_readings_are_no_test_days(trained: Callable[[float], list[
     trained(0.1)
     home = small_home(112)
     bad = np.zeros(home.load.values.size, bool)
-    bad[104 * 96 : 107 * 96] = True
+    bad[105 * 96 : 108 * 96] = True  # three of the last seven days
     silent = replace(home, load=home.load.without(bad))
     found = trial(silent, Stub(0.2, UNTIL - 8 * DAY))
     assert found.outcome is Outcome.NO_TEST
-    assert "5.0 measured days" in found.reason
+    assert "4.0 measured days" in found.reason
 
 
 def test_the_candidate_has_two_months_before_its_test(

@@ -165,9 +165,11 @@ def test_deviations_of_the_last_days() -> None:
     place = places(START)
     np.testing.assert_allclose(deviation_rms(level_days(), place), np.sqrt(195 / 12))
     days = np.full((1, 14, 96), np.nan)
-    assert (deviation_rms(days, place) == 0.0).all()
+    assert np.isnan(deviation_rms(days, place)).all()
     days[0, 4], days[0, 9] = 1.0, 3.0
-    np.testing.assert_allclose(deviation_rms(days, place), 1.0)
+    assert np.isnan(deviation_rms(days, place)).all()  # two days tell no deviation
+    days[0, 12] = 2.0
+    np.testing.assert_allclose(deviation_rms(days, place), np.sqrt(2.0 / 3.0))
 
 
 def test_past_days_are_whole_days_before_the_issues() -> None:

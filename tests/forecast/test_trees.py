@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from forecast.errors import ModelFileError
-from forecast.trees import Trees, fit_trees
+from forecast.trees import Lesson, Trees, fit_trees
 from telemetry.arrays import F64
 from tests.test_floors import loaded
 
@@ -31,9 +31,8 @@ def examples(count: int = 400, seed: int = 0) -> tuple[F64, F64, F64]:
 
 def fitted(seed: int = 0, threads: int = 1) -> Trees:
     rows, target, weight = examples(seed=seed)
-    return fit_trees(
-        rows, target, weight, objective="l1", rounds=12, options=OPTIONS, threads=threads
-    )
+    lesson = Lesson(target, weight, "l1", 12)
+    return fit_trees(rows, [lesson], options=OPTIONS, threads=threads)[0]
 
 
 @cache
@@ -44,7 +43,9 @@ def trees() -> Trees:
 @pytest.mark.parametrize("objective", ["l1", "l2"])
 def test_predictions_are_those_of_the_package(objective: str) -> None:
     rows, target, weight = examples()
-    made = fit_trees(rows, target, weight, objective=objective, rounds=12, options=OPTIONS)
+    lessons = [Lesson(-target, weight[::-1], "l2", 3), Lesson(target, weight, objective, 12)]
+    made = fit_trees(rows, lessons, options=OPTIONS)[1]
+    assert made == fit_trees(rows, lessons[1:], options=OPTIONS)[0]  # binned once, learnt apart
     fresh = examples(seed=1)[0]
     want = lightgbm.Booster(model_str=made.text).predict(fresh)
     np.testing.assert_array_equal(made.predict(fresh), want)
@@ -87,7 +88,7 @@ def test_weights_matter() -> None:
     rows, target = np.zeros((100, 1)), np.repeat([0.0, 1.0], 50)
     for heavy, want in ((0, 0.0), (1, 1.0)):
         weight = np.where(target == heavy, 2.0, 1.0)
-        made = fit_trees(rows, target, weight, objective="l1", rounds=1, options={})
+        made = fit_trees(rows, [Lesson(target, weight, "l1", 1)], options={})[0]
         assert made.predict(np.zeros((1, 1))).tolist() == [want]
 
 

@@ -161,7 +161,7 @@ def test_after_two_weeks_the_next_one_must_beat_it(
     set_clock(monkeypatch, DAYS + 14)
     found = told(house)
     assert found["test"]["opponent"] == "in use"
-    assert found["test"]["days"] == 14.0
+    assert found["test"]["days"] == 7.0
     names = [one["name"] for one in found["test"]["contestants"]]
     assert sorted(names) == ["baseline", "candidate", "in use"]
     assert found["outcome"] == ("promoted" if found["test"]["ratio"] < 1.0 else "kept")

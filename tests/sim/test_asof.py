@@ -28,7 +28,8 @@ from sim.demo import DemoYear, make_demo_year
 from sim.errors import KnownInputsError, ReplayError
 from sim.history import realised
 from sim.pairing import PricePairing
-from sim.planning import HomeModel, PriceForecast, known_inputs
+from sim.planning import HomeModel, known_inputs
+from sim.unpublished import PriceForecast
 from telemetry.arrays import F64
 from telemetry.csv_import import import_file
 from telemetry.home import Home

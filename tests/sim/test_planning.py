@@ -22,7 +22,8 @@ from forecast.errors import MissingHistoryError
 from mpc import Planner, Tariff, terminal_curve
 from sim.errors import KnownInputsError
 from sim.pairing import PricePairing
-from sim.planning import HomeModel, KnownInputs, PriceForecast, known_inputs
+from sim.planning import HomeModel, KnownInputs, known_inputs
+from sim.unpublished import PriceForecast
 from telemetry.errors import TimeError, UnknownHomeError
 from telemetry.home import Home, Plane
 from telemetry.slots import to_epoch
