@@ -25,9 +25,8 @@ loops whose forecasts come from the store, and first uses, are single runs, no m
 
 """
 _FORECASTS = """The demo year: quarter-hourly readings of load and PV, weather forecasts as issued.
-Training, the
-year and the closed loop are single runs; the plan looks back with a model trained until that
-midnight.
+Training, the year and the closed loop are single runs; the plan looks back with a model trained
+until that midnight.
 
 """
 _EPISODES = """Whole commands on the demo home, whose days are judged on the spot; single runs.
