@@ -7,7 +7,6 @@ back. Seconds are wall clock, memory is the maximum resident set of the process.
 """
 
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -51,17 +50,23 @@ _KIB_PER_MIB = 1024
 
 Found = dict[str, float]
 _T = TypeVar("_T")
+_STARTER = """
+import resource, subprocess, sys, time
+begin = time.perf_counter()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 
 
 def measured(command: list[str]) -> tuple[float, float]:
-    """Return (seconds, maximum resident MiB) of one run of a command."""
-    begin = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return time.perf_counter() - begin, usage.ru_maxrss / _KIB_PER_MIB
+    """Return (seconds, maximum resident MiB) of one run of a command.
+
+    A small process starts it: the maximum of a child counts what its parent held at the fork.
+    """
+    starter = [sys.executable, "-c", _STARTER, *command]
+    done = subprocess.run(starter, check=True, capture_output=True, text=True)
+    seconds, kib = (float(word) for word in done.stdout.split())
+    return seconds, kib / _KIB_PER_MIB
 
 
 def probe(what: str, folder: Path) -> Found:
