@@ -20,7 +20,7 @@ from forecast.errors import SeriesError, TrainingError
 from forecast.inputs import NEVER, HomeHistory, Measured
 from forecast.load import LoadModel, fit_load, fit_mix, naive_load
 from forecast.pv import PvForecast, PvModel, fit_pv
-from forecast.recent import QUARTERS, Clock, target_places
+from forecast.recent import QUARTERS, Clock, newest_mean, target_places
 from forecast.scenarios import SCENARIOS, deviation_rms, load_scenarios, past_days, pv_scenarios
 from forecast.sky import make_sky
 from forecast.teaching import pv_teaches
@@ -157,8 +157,9 @@ class Aurora:
             none = np.zeros(shape)
             return _flat(none), np.zeros((issues.size, SCENARIOS, QUARTERS)), none
         days = past_days(history.pv, history.zone, issues)
-        made = _plain_pv(days, place)
-        if self.pv is not None:
+        if self.pv is None:
+            made = _plain_pv(days, place)
+        else:
             made = self.pv.forecast(history, issues, shape[1])
         scale = pv_scale(days, made.median_kwh, place)
         low, high = self.pv_bands.around(made.median_kwh, scale, leads)
@@ -324,11 +325,9 @@ def _plain_pv(days: F64, place: tuple[I64, Clock]) -> PvForecast:
 
     0 where no day is known at a quarter: then nothing was ever seen of them there.
     """
-    known = ~np.isnan(days)
-    newest = known & (np.cumsum(known, axis=1) <= _PLAIN_DAYS)
-    mean = np.where(newest, days, 0.0).sum(axis=1) / np.maximum(newest.sum(axis=1), 1)
+    mean = np.nan_to_num(newest_mean(days, _PLAIN_DAYS))
     n = np.arange(days.shape[0])[:, None]
-    said, most = mean[n, place[1].quarter], np.where(known, days, 0.0).max(axis=(1, 2))
+    said, most = mean[n, place[1].quarter], np.nan_to_num(days).max(axis=(1, 2))
     return PvForecast(
         mean_kwh=said, median_kwh=said, most_kwh=np.broadcast_to(most[:, None], said.shape)
     )

@@ -6,7 +6,7 @@ Energies kWh per slot, divided by the home's level while a model looks at them. 
     f1 = d14 + trees fitted to y - d14 by absolute error                                     (A3)
     f2 = m14 + trees fitted to y - m14 by squared error                                      (A4)
     median = mix of f1, f2, d14, m14 and other profiles, by lead group, on days the trees
-             that judged it had not seen (A7)                                   (A5)
+             that judged it had not seen (A7)                                                (A5)
     mean   = (f2 + m14) / 2                                                                  (A6)
 
 The median errs least and says too little energy, as loads are skewed; plans are fed the mean. Rows

@@ -26,7 +26,7 @@ import numpy as np
 from forecast.aurora import Forecast, Issued
 from forecast.bands import coarse
 from forecast.inputs import HomeHistory, Measured
-from forecast.recent import recent_cells, target_places
+from forecast.recent import newest_mean, recent_cells, target_places
 from forecast.rolling import Chain
 from forecast.roof import Roof
 from telemetry.arrays import F64, I64, Bool
@@ -41,7 +41,6 @@ __all__ = [
     "Verdict",
     "backtest",
     "naive_forecasts",
-    "newest_mean",
     "pooled",
     "speaker_of",
     "tally",
@@ -321,15 +320,6 @@ def naive_forecasts(measured: Measured, zone: str, issues: I64, ahead: int) -> F
         there = np.isnan(week) & (day >= 0)
         week = np.where(there, cells[n, np.where(there, day, 0), clock.quarter], week)
     return np.stack([last, np.where(np.isnan(week), last, week), *means])
-
-
-def newest_mean(cells: F64, days: int) -> F64:
-    """Return (N, 96) the mean of the newest ``days`` known of (N, D, 96) cells, NaN without any."""
-    known = ~np.isnan(cells)
-    use = known & (np.cumsum(known, axis=1) <= days)
-    count = use.sum(axis=1)
-    total = np.where(use, cells, 0.0).sum(axis=1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def speaker_of(chain: Chain) -> Speaker:

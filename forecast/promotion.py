@@ -26,8 +26,8 @@ from forecast.bands import WIDE
 from forecast.baseline import MAX_LOOKBACK_DAYS, PV_BRIDGE_QUARTERS, PV_DAYS
 from forecast.inputs import NEVER, HomeHistory, Measured
 from forecast.load import naive_load
-from forecast.metrics import Speaker, Verdict, backtest, newest_mean, verdicts
-from forecast.recent import recent_cells, target_places
+from forecast.metrics import Speaker, Verdict, backtest, verdicts
+from forecast.recent import newest_mean, recent_cells, target_places
 from telemetry.arrays import F64, I64
 from telemetry.slots import SLOT_SECONDS
 

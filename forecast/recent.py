@@ -19,7 +19,16 @@ from forecast.inputs import NEVER, Measured
 from telemetry.arrays import F64, I64
 from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS, local_calendar
 
-__all__ = ["QUARTERS", "Clock", "Newest", "clock_of", "newest", "recent_cells", "target_places"]
+__all__ = [
+    "QUARTERS",
+    "Clock",
+    "Newest",
+    "clock_of",
+    "newest",
+    "newest_mean",
+    "recent_cells",
+    "target_places",
+]
 
 QUARTERS = 1440 // SLOT_MINUTES
 
@@ -113,6 +122,15 @@ def recent_cells(measured: Measured, zone: str, issues: I64, days: int) -> F64:
         alone = known & ~both
         here[alone] = second[alone]
     return cells
+
+
+def newest_mean(cells: F64, days: int) -> F64:
+    """Return (N, 96) the mean of the newest ``days`` known of (N, D, 96) cells, NaN without any."""
+    known = ~np.isnan(cells)
+    use = known & (np.cumsum(known, axis=1) <= days)
+    count = use.sum(axis=1)
+    total = np.where(use, cells, 0.0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 class Newest(NamedTuple):
