@@ -9,11 +9,8 @@ Every home of the data folder and the demo home, a process each at a time. Witho
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -26,13 +23,12 @@ from runners.results_forecast_prices import PriceErrors, price_errors
 from runners.results_forecast_tables import Scored, forecast_tables
 from runners.results_homes import ReferenceHome, data_found, demo_home, real_homes
 from runners.results_page import stamp, with_forecast
+from runners.results_pool import run_all
 from runners.results_replay import find_case
 from sim.demo import DEMO_HOME
 from telemetry.store import Store
 
 __all__ = ["forecast_section", "run_results_forecast", "score_home"]
-
-Say = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +37,10 @@ class _Task:
 
     store: Path
     home: ReferenceHome
+
+    def text(self) -> str:
+        """Say what is done."""
+        return f"{self.home.home_id}: forecast and replayed"
 
 
 def run_results_forecast(out: Path, data: Path, workers: int | None = None) -> str:
@@ -73,7 +73,9 @@ def forecast_section(
             homes = _homes(store, data, wanted)
             prices: tuple[PriceErrors, ...] = price_errors(store, data) if data_found(data) else ()
         tasks = [_Task(store=path, home=home) for home in homes]
-        scored = _run_all(tasks, (os.cpu_count() or 1) if workers is None else workers, _say)
+        # the demo home stands last and takes longest: it has models with and without weather
+        longest_first = reversed(range(len(tasks)))
+        scored = run_all(tasks, _run, _Task.text, workers=workers, say=_say, order=longest_first)
     return f"{stamp()}\n\n{forecast_tables(scored, prices)}"
 
 
@@ -87,35 +89,6 @@ def _homes(store: Store, data: Path, wanted: Sequence[str] | None) -> list[Refer
         if name not in by_id:
             raise typer.BadParameter(f"home {name}: known are {', '.join(by_id) or 'none'}")
     return homes if wanted is None else [by_id[name] for name in wanted]
-
-
-def _run_all(tasks: Sequence[_Task], workers: int, say: Say) -> list[Scored]:
-    """Score homes in processes of their own, the longest first; return them in order."""
-    began = time.perf_counter()
-
-    def tell(count: int, task: _Task) -> None:
-        say(
-            f"{time.perf_counter() - began:7.1f} s  {count} of {len(tasks)}  {task.home.home_id}: "
-            "forecast and replayed"
-        )
-
-    found: dict[int, Scored] = {}
-    if workers == 0:
-        for n, task in enumerate(tasks):
-            found[n] = _run(task)
-            tell(len(found), task)
-        return list(found.values())
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        try:
-            # the demo home stands last and takes longest: it has models with and without weather
-            order = reversed(range(len(tasks)))
-            waiting = {pool.submit(_run, tasks[n]): n for n in order}
-            for future in as_completed(waiting):
-                found[waiting[future]] = future.result()
-                tell(len(found), tasks[waiting[future]])
-        finally:
-            pool.shutdown(cancel_futures=True)
-    return [found[n] for n in range(len(tasks))]
 
 
 def _run(task: _Task) -> Scored:

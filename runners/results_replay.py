@@ -9,17 +9,14 @@ Work is cut into tasks that processes share: one of the storage engine and two o
 and battery. Results do not depend on who did what, nor when.
 """
 
-import os
-import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from enum import StrEnum
-from multiprocessing import get_context
 from pathlib import Path
 
 from runners.results_homes import BATTERIES, Period, ReferenceHome, with_battery
+from runners.results_pool import Say, run_all
 from sim.asof import BaselineForecasts, perfect
 from sim.history import Gap, gap_free_stretches, realised, skipped_gaps
 from sim.oracle import make_oracle
@@ -36,8 +33,6 @@ BRIDGE_HOURS = 2.0
 
 _DAY = timedelta(days=1)
 _LEAST_DAYS, _HISTORY_DAYS = 10, 8
-
-Say = Callable[[str], object]
 
 
 class Course(StrEnum):
@@ -232,7 +227,7 @@ def replay_cases(
         SimError, ForecastError: a window that cannot be replayed; it is named.
     """
     tasks = _tasks(path, cases, highs=highs)
-    done = _run_all(tasks, (os.cpu_count() or 1) if workers is None else workers, say)
+    done = run_all(tasks, _run, _Task.text, workers=workers, say=say)
     return [
         _line(case, battery, [done[n] for n in _places(tasks, number, battery)])
         for number, case in enumerate(cases)
@@ -277,30 +272,6 @@ def _tasks(path: Path, cases: Sequence[Case], *, highs: bool) -> list[_Task]:
 def _places(tasks: Sequence[_Task], case: int, battery: str) -> list[int]:
     """Return which tasks belong to a home and a battery."""
     return [n for n, task in enumerate(tasks) if (task.case, task.battery) == (case, battery)]
-
-
-def _run_all(tasks: Sequence[_Task], workers: int, say: Say) -> list[_Done]:
-    """Run tasks in processes of their own; return what they found, in the order of the tasks."""
-    began = time.perf_counter()
-
-    def tell(count: int, task: _Task) -> None:
-        say(f"{time.perf_counter() - began:7.1f} s  {count} of {len(tasks)}  {task.text()}")
-
-    found: dict[int, _Done] = {}
-    if workers == 0:
-        for n, task in enumerate(tasks):
-            found[n] = _run(task)
-            tell(len(found), task)
-        return list(found.values())
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        try:
-            waiting = {pool.submit(_run, task): n for n, task in enumerate(tasks)}
-            for future in as_completed(waiting):
-                found[waiting[future]] = future.result()
-                tell(len(found), tasks[waiting[future]])
-        finally:
-            pool.shutdown(cancel_futures=True)
-    return [found[n] for n in range(len(tasks))]
 
 
 def _run(task: _Task) -> _Done:
