@@ -11,26 +11,23 @@ import numpy as np
 
 from mpc import Horizon, Plan, Planner, TerminalCurve
 from mpc.arrays import F64
-from mpc.curves import Curve, slopes_at
 from mpc.errors import EngineError
 from mpc.jit import compiled
 from mpc.pieces import MOST_PIECES, Pieces, slot_pieces
 from mpc.problem import make_problem
-from mpc.program import CHARGE, DISCHARGE, FLOWS, snapped
-from mpc.program import SOC as PLAN_SOC
-from mpc.rules import Rules, Slot, limits_at, slot_at
+from mpc.program import snapped
+from mpc.rules import Slot, limits_at, slot_at
 from mpc.storage import refuse_defect
-from mpc.terminal import follow_on_pieces
 from sim.asof import Forecasts, refuse_other_start
-from sim.dispatch import WINDOWS, Advice, Scratch, Value, dispatch_wish, window_of
+from sim.command import plan_command, wish_of
 from sim.errors import RefusedError, ReplayError
+from sim.known_horizon import end_curve, known_horizon
 from sim.known_scenes import known_scenes, scenarios_at, told_in_scenario
 from sim.loop import (
     Ask,
     Known,
     KnownScenes,
     Stop,
-    end_of_window,
     make_room,
     make_scene_room,
     run_loop,
@@ -122,15 +119,14 @@ def highs_plans(window: ReplayWindow, forecasts: Forecasts, code: int, rows: F64
     Raises:
         ReplayError: as there.
     """
-    ask, planner, plan = _ask(window, code), Planner(window.site), None
-    stored = window.soc_start_kwh
+    planner, plan, stored = Planner(window.site), None, window.soc_start_kwh
     for first in range(0, len(window), _CHUNK_SLOTS):
         part = slice(first, min(first + _CHUNK_SLOTS, len(window)))
         known, scenes = _known(window, forecasts, part)
         for n in range(part.start, part.stop):
             if n > 0 and window.local_day[n] != window.local_day[n - 1]:
                 plan = None
-            horizon = _horizon(window, ask, known, n - first, n)
+            horizon = _horizon(window, known, n - first, n)
             start = snapped(stored, limits_at(window.limits, n))
             plan = _planned(planner, horizon, start, plan, scenes, n - first)
             stored = carry_out(window, plan, code, stored, rows, n)
@@ -151,13 +147,13 @@ def storage_plans(window: ReplayWindow, forecasts: Forecasts, rows: F64) -> Iter
         ReplayError: where the forecasts do not fit.
         EngineError: for a plan whose first slot is not convex; see ``refuse_first_slots``.
     """
-    ask, planner = _ask(window, 0), Planner(window.site, engine="storage")
+    planner = Planner(window.site, engine="storage")
     for first in range(0, len(window), _CHUNK_SLOTS):
         part = slice(first, min(first + _CHUNK_SLOTS, len(window)))
         known, scenes = _known(window, forecasts, part)
         for n in range(part.start, part.stop):
             stored = float(rows[n - 1, SOC]) if n > 0 else window.soc_start_kwh
-            horizon = _horizon(window, ask, known, n - first, n)
+            horizon = _horizon(window, known, n - first, n)
             start = snapped(stored, limits_at(window.limits, n))
             yield _planned(planner, horizon, start, None, scenes, n - first)
 
@@ -202,7 +198,9 @@ def last_curve(window: ReplayWindow, forecasts: Forecasts) -> TerminalCurve:
     """Return what the last plan of a window takes the energy left at its end to be worth."""
     last = len(window) - 1
     known, _ = _known(window, forecasts, slice(last, last + 1))
-    return _end_curve(window, _ask(window, 0), known, 0, last)
+    after = np.stack([values[0, window.horizon_slots :] for values in known], axis=1)
+    first = last + window.horizon_slots
+    return end_curve(after, window.limits[first : first + len(after)], window.rules)
 
 
 def carry_out(
@@ -210,77 +208,18 @@ def carry_out(
 ) -> float:
     """Dispatch slot ``n`` by the first slot of a plan; return the energy stored at its end."""
     slot, limits, rules = slot_at(window.actual, n), limits_at(window.limits, n), window.rules
-    value, advice = _value(plan), _advice(plan, code)
-    told = float(plan.import_price[0]), float(plan.export_price[0])
-    met, own = Slot(slot.load_kwh, slot.pv_kwh, *told), _rules(plan, rules)
-    scratch = Scratch(np.empty(MOST_PIECES), np.empty(MOST_PIECES))
-    wish = compiled(dispatch_wish)(code, stored_kwh, advice, value, met, limits, own, scratch)
+    command = plan_command(plan, code)
+    wish = wish_of(command, stored_kwh, slot, limits, rules)
     stored: float = compiled(run_slot)(stored_kwh, wish, slot, limits, rules, rows, n)
-    below, above = slopes_at(value.curve, value.slope, value.length, stored)
-    rows[n, -1] = -0.5 * (below + above)
+    rows[n, -1] = command.value_at(stored)
     return stored
 
 
-def _rules(plan: Plan, rules: Rules) -> Rules:
-    """Return the rules with the plan's own price of a broken limit (Q4 of ``mpc.problem``).
-
-    It is part of the plan's energy values where the plan breaks one; compared with another price,
-    dispatch would break limits now to keep them later, or the reverse.
-    """
-    for broken in plan.violations:
-        if broken.limit in {"max_import_kw", "max_export_kw"}:
-            return rules._replace(penalty=broken.cost / broken.amount_kwh)
-    return rules
-
-
-def _value(plan: Plan) -> Value:
-    """Return the future cost as a plan's duals tell it: one slope to each side of its state."""
-    soc, most = float(plan.soc_kwh[0]), float(plan.max_soc_kwh[0])
-    slope = -np.array([plan.energy_value_down[0], plan.energy_value_up[0]])
-    return Value(
-        Curve(0, 2, 0.0, 0.0, 0.0, 0.0), slope, np.array([soc, max(most - soc, 0.0) + 1.0])
-    )
-
-
-def _advice(plan: Plan, code: int) -> Advice:
-    """Return what a plan expects and wants in its first slot."""
-    load, pv = float(plan.load_kwh[0]), float(plan.pv_kwh[0])
-    planned, target = float(plan.charge_kwh[0] - plan.discharge_kwh[0]), float(plan.soc_kwh[0])
-    kind = window_of(planned, load - pv)
-    if code == WINDOWS and kind != 0:
-        flows = np.zeros((len(plan), FLOWS))
-        flows[:, CHARGE], flows[:, DISCHARGE] = plan.charge_kwh, plan.discharge_kwh
-        flows[:, PLAN_SOC] = plan.soc_kwh
-        series = np.stack([plan.load_kwh, plan.pv_kwh], axis=1)
-        target = end_of_window(kind, series, flows, target)
-    return Advice(load, pv, planned, target)
-
-
-def _horizon(window: ReplayWindow, ask: Ask, known: Known, row: int, n: int) -> Horizon:
+def _horizon(window: ReplayWindow, known: Known, row: int, n: int) -> Horizon:
     """Return what can be planned at slot ``n``, valued by the 24 h known after it."""
-    slots = ask.horizon_slots
-    return Horizon(
-        start=window.realised.start + n * _SLOT,
-        slot_minutes=SLOT_MINUTES,
-        import_price=known.import_price[row, :slots],
-        export_price=known.export_price[row, :slots],
-        load_kwh=known.load_kwh[row, :slots],
-        pv_kwh=known.pv_kwh[row, :slots],
-        terminal_value=_end_curve(window, ask, known, row, n),
-    )
-
-
-def _end_curve(window: ReplayWindow, ask: Ask, known: Known, row: int, n: int) -> TerminalCurve:
-    """Return what the 24 h known after the horizon of slot ``n`` make of the energy left."""
-    if window.site.battery.capacity_kwh == 0.0:
-        return TerminalCurve.of(0.0)  # as ``mpc.terminal_curve``: it sets the price of limits (Q4)
-    slots = ask.horizon_slots
-    after = np.stack([values[row, slots:] for values in known], axis=1)
-    limits = window.limits[n + slots : n + slots + len(after)]
-    soc, price = compiled(follow_on_pieces)(
-        after, limits, window.rules, ask.empty_kwh, ask.usable_kwh
-    )
-    return TerminalCurve(soc, price)
+    series = np.stack([values[row] for values in known], axis=1)
+    start = window.realised.start + n * _SLOT
+    return known_horizon(start, series, window.horizon_slots, window.limits[n:], window.rules)
 
 
 def _ask(window: ReplayWindow, code: int) -> Ask:
@@ -336,9 +275,8 @@ def refuse_start_outside(window: ReplayWindow, policy: str) -> None:
 
 def _refused(window: ReplayWindow, n: int, stop: Stop, known: Known) -> RefusedError:
     """Return the error of a plan that the storage engine cannot make."""
-    ask = _ask(window, 0)
     row = n % _CHUNK_SLOTS
-    problem = make_problem(window.site, _horizon(window, ask, known, row, n), stop.stored_kwh)
+    problem = make_problem(window.site, _horizon(window, known, row, n), stop.stored_kwh)
     reason = "it is not convex"
     try:
         refuse_defect(problem, stop.plan_slot, stop.defect)

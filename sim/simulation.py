@@ -20,12 +20,13 @@ from typing import final
 
 import numpy as np
 
-from forecast.errors import ForecastError, MissingHistoryError
+from forecast.errors import ForecastError
 from mpc import TerminalCurve
 from mpc.arrays import F64
 from sim.asof import BaselineForecasts, KnownForecasts
 from sim.augment import Scenario, augmented
 from sim.day_context import context_of, seen_before
+from sim.day_forecasts import TooLittleKnown, days_with_forecasts, reason_of
 from sim.dispatch import VALUE
 from sim.episode_day import HIGHS, STORAGE, DayTask, HeldForecasts
 from sim.errors import KnownInputsError, RefusedError, ReplayError
@@ -57,7 +58,6 @@ _SCHEMA = "darkstar.simulation/1"
 _REPLAY = "replay"
 _FORECAST = BaselineForecasts.name
 _REFUSED = "the storage engine cannot plan it exactly, HiGHS can"
-_TooLittleKnown = ForecastError | KnownInputsError
 
 
 def replay_id_of(
@@ -171,7 +171,7 @@ class Chain:
         """
         wanted = [n for n, day in enumerate(self._days) if not day.skipped]
         days = self._days[: wanted[-1] + 1] if wanted else ()
-        for day, forecasts in _with_forecasts(self._facts, self._model, days):
+        for day, forecasts in days_with_forecasts(self._forecasts, days, self._zone):
             task = self._carry(day, forecasts)
             if task is not None:
                 yield task
@@ -187,12 +187,16 @@ class Chain:
             raise ReplayError(self._model.home.home_id, what, "simulate a day with history")
         bounds = local_day(self.carried[-1].local_day, self._zone)
         try:
-            return day_after_curve(self._model, realised(self._facts, self._model, *bounds))
+            return day_after_curve(self._model.site, realised(self._facts, self._model, *bounds))
         except ReplayError:
             return last_curve(*self._last)
 
+    def _forecasts(self, start: datetime, end: datetime) -> BaselineForecasts:
+        """Return what was known at every slot of a period."""
+        return BaselineForecasts(self._facts, self._model, start, end)
+
     def _carry(
-        self, day: ChosenDay, forecasts: BaselineForecasts | _TooLittleKnown
+        self, day: ChosenDay, forecasts: BaselineForecasts | TooLittleKnown
     ) -> DayTask | None:
         """Carry the battery through a day; return its task, if it has one."""
         try:
@@ -202,7 +206,7 @@ class Chain:
             first = (to_epoch(window.realised.start) - to_epoch(forecasts.start)) // SLOT_SECONDS
             known = forecasts.known(first, len(window))
         except (ForecastError, KnownInputsError, ReplayError) as err:
-            self._skip(day, _reason(err))
+            self._skip(day, reason_of(err))
             return None
         source, exact = self._source, self._move(day.local_day, window, known)
         if self._engine == STORAGE and not exact:
@@ -285,41 +289,6 @@ class Chain:
         """Note a day that was to be simulated."""
         if not day.skipped:
             self.skipped.append(replace(day, skipped=reason))
-
-
-def _with_forecasts(
-    facts: Facts, model: HomeModel, days: Sequence[ChosenDay]
-) -> Iterator[tuple[ChosenDay, BaselineForecasts | _TooLittleKnown]]:
-    """Yield complete days with the forecasts of a period they lie in, or why there are none.
-
-    A period at some slot of which too little was known is halved until single days are left.
-    """
-    there = [n for n, day in enumerate(days) if day.complete]
-    if not there:
-        return
-    days = days[there[0] : there[-1] + 1]
-    zone = zone_of(model)
-    start, end = local_day(days[0].local_day, zone)[0], local_day(days[-1].local_day, zone)[1]
-    found: BaselineForecasts | _TooLittleKnown
-    try:
-        found = BaselineForecasts(facts, model, start, end)
-    except (ForecastError, KnownInputsError) as err:
-        found = err
-    if isinstance(found, BaselineForecasts) or len(days) == 1:
-        yield from ((day, found) for day in days if day.complete)
-        return
-    half = len(days) // 2
-    yield from _with_forecasts(facts, model, days[:half])
-    yield from _with_forecasts(facts, model, days[half:])
-
-
-def _reason(err: ForecastError | KnownInputsError | ReplayError) -> str:
-    """Return in words why a day cannot be replayed, the same for days of the same kind."""
-    if isinstance(err, MissingHistoryError):
-        return f"too little {err.series} was known before it"
-    if isinstance(err, KnownInputsError):
-        return "too few prices were known before it"
-    return err.what if isinstance(err, ReplayError) else str(err)
 
 
 def _inputs_hash(window: ReplayWindow, known: KnownForecasts) -> str:

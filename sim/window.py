@@ -24,7 +24,14 @@ from sim.planning import AFTER, HomeModel, zone_of
 from telemetry.arrays import F64, I64
 from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS, local_calendar, to_epoch
 
-__all__ = ["DAY_AFTER_SLOTS", "ReplayWindow", "day_after_curve", "replay_window"]
+__all__ = [
+    "DAY_AFTER_SLOTS",
+    "ReplayWindow",
+    "day_after_curve",
+    "horizon_slots",
+    "replay_window",
+    "window_of",
+]
 
 DAY_AFTER_SLOTS = int(AFTER.total_seconds()) // SLOT_SECONDS
 """Slots that follow a horizon or a window, from which the worth of what is left is made."""
@@ -103,24 +110,50 @@ def replay_window(
         StateError: where the battery cannot hold ``soc_start_kwh``.
         KnownInputsError: the home has no zone.
     """
-    site, slots = home.site, realised.slots
+    site = home.site
     _refuse_limits_by_slot(site)
     if terminal is None:
-        terminal = day_after_curve(home, realised)
-    horizon = _horizon(realised, slice(0, slots), terminal)
+        terminal = day_after_curve(site, realised)
     start = 0.5 * site.battery.capacity_kwh if soc_start_kwh is None else soc_start_kwh
-    problem = make_problem(site, horizon, start)
-    ahead = horizon_slots(home) + DAY_AFTER_SLOTS
+    zone, slots = zone_of(home), horizon_slots(home)
+    return window_of(site, zone, realised, start, terminal, horizon_slots=slots)
+
+
+def window_of(
+    site: Site,
+    zone: str,
+    realised: Realised,
+    soc_start_kwh: float,
+    terminal: TerminalCurve,
+    *,
+    horizon_slots: int,
+) -> ReplayWindow:
+    """Return the window of a site by itself, whatever home it belongs to.
+
+    Args:
+        site: its limits are the same in every slot.
+        zone: of the local days.
+        realised: what happened in the window.
+        soc_start_kwh: stored energy at the start.
+        terminal: worth of the energy left.
+        horizon_slots: T of a plan.
+
+    Raises:
+        StateError: where the battery cannot hold ``soc_start_kwh``.
+    """
+    slots = realised.slots
+    problem = make_problem(site, _horizon(realised, slice(0, slots), terminal), soc_start_kwh)
     series = (problem.load, problem.pv, problem.import_price, problem.export_price)
     epochs = to_epoch(realised.start) + SLOT_SECONDS * np.arange(slots, dtype=np.int64)
+    ahead = horizon_slots + DAY_AFTER_SLOTS
     return ReplayWindow(
-        horizon_slots=horizon_slots(home),
+        horizon_slots=horizon_slots,
         realised=realised,
         problem=problem,
         rules=problem.rules,
         actual=np.stack(series, axis=1),
         limits=slot_limits(site, np.full(slots + ahead, SLOT_MINUTES / 60.0)),
-        local_day=local_calendar(epochs, zone_of(home)).day,
+        local_day=local_calendar(epochs, zone).day,
     )
 
 
@@ -142,7 +175,7 @@ def _refuse_limits_by_slot(site: Site) -> None:
                 )
 
 
-def day_after_curve(home: HomeModel, realised: Realised) -> TerminalCurve:
+def day_after_curve(site: Site, realised: Realised) -> TerminalCurve:
     """Return the curve of the realised 24 h after the window.
 
     Raises:
@@ -156,7 +189,7 @@ def day_after_curve(home: HomeModel, realised: Realised) -> TerminalCurve:
             "end the window 24 h earlier, or give `terminal`",
         )
     days_after = slice(realised.slots, realised.slots + DAY_AFTER_SLOTS)
-    return terminal_curve(home.site, _horizon(realised, days_after, None))
+    return terminal_curve(site, _horizon(realised, days_after, None))
 
 
 def _horizon(realised: Realised, part: slice, terminal: TerminalCurve | None) -> Horizon:
