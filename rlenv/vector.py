@@ -229,7 +229,7 @@ class HomeVectorEnv(VectorEnv[F32, NDArray[Any], NDArray[Any]]):
         except (TypeError, ValueError):
             raise ActionError("actions", actions, f"numbers in [-1, 1], shape {want}") from None
         if given.shape != want:
-            raise ActionError("actions", f"of shape {given.shape}", f"an array of shape {want}")
+            raise ActionError("the shape of actions", given.shape, f"{want}, one row each")
         wish = np.ascontiguousarray(given[:, 0])
         fine = np.abs(wish) <= 1.0
         if not fine.all():

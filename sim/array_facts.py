@@ -7,7 +7,8 @@
 
 Series are (N,) for N slots in a row. Missing is NaN. Load and PV are known at their slot's end
 unless ``known_at`` says otherwise; a price when it was published. Who hands over arrays vouches for
-them: every day is ``clean`` unless ``verdicts`` say otherwise. No weather is known. Units: kWh per slot at the AC bus, currency per kWh, UTC.
+them: every day is ``clean`` unless ``verdicts`` say otherwise. No weather is known. Units: kWh per
+slot at the AC bus, currency per kWh, UTC.
 """
 
 from collections.abc import Mapping, Sequence

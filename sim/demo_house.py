@@ -4,12 +4,14 @@ A test holds the numbers equal to those of the configuration that the command wr
 kW, SEK/kWh; spot prices in EUR/kWh.
 """
 
+from collections.abc import Mapping
 from datetime import date
 
 from mpc import Battery, Grid, PriceEntry, Site, Tariff
 from sim.array_facts import ArrayFacts
 from sim.demo import DEMO_HOME, DemoYear, make_demo_year
 from sim.planning import HomeModel
+from telemetry.quality_table import DayClass
 from telemetry.slots import from_epoch
 
 __all__ = ["DEMO_CURRENCY", "SEK_PER_EUR", "demo_facts", "demo_model", "facts_of"]
@@ -52,13 +54,21 @@ def demo_model() -> HomeModel:
     )
 
 
-def demo_facts(seed: int = 0, year: int = 2025) -> ArrayFacts:
-    """Return load, PV and prices of the demo home's local calendar ``year``."""
-    return facts_of(make_demo_year(seed, year))
+def demo_facts(
+    seed: int = 0, year: int = 2025, verdicts: Mapping[date, DayClass] | None = None
+) -> ArrayFacts:
+    """Return load, PV and prices of the demo home's local calendar ``year``.
+
+    Args:
+        seed: of what is drawn.
+        year: at home.
+        verdicts: on days that are not clean.
+    """
+    return facts_of(make_demo_year(seed, year), verdicts)
 
 
-def facts_of(year: DemoYear) -> ArrayFacts:
-    """Return load, PV and prices of a demo year."""
+def facts_of(year: DemoYear, verdicts: Mapping[date, DayClass] | None = None) -> ArrayFacts:
+    """Return load, PV and prices of a demo year; ``verdicts`` are on days that are not clean."""
     return ArrayFacts(
         year.home,
         start=from_epoch(int(year.slot_start[0])),
@@ -68,4 +78,5 @@ def facts_of(year: DemoYear) -> ArrayFacts:
         spot_known_at=year.spot_known_at,
         area=str(year.home.area),
         currency=DEMO_CURRENCY,
+        verdicts=verdicts,
     )
