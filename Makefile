@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 HA_VENV := .venv-ha
 HA_PYTHON ?= $(firstword $(foreach p,python3.11 $(PYTHON),$(shell $(p) -c \
 	'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $(p))))
-RUN_EXTRAS := forecast,live,mariadb,plot,replay
+RUN_EXTRAS := forecast,live,mariadb,plot,replay,rl
 ALL_EXTRAS := cluster,forecast,live,mariadb,parquet,plot,reference,replay,rl,test
 
 .PHONY: demo test lint types unit bench results lock clean

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from math import isnan
 from typing import TYPE_CHECKING, Any, final
 
 import gymnasium
@@ -153,6 +154,23 @@ class HomeEnv(gymnasium.Env[F32, NDArray[Any]]):
         place = int(self._state.day[0])
         return self.history.start(place) + int(self._state.slot[0]) * _SLOT
 
+    def action_of(self, energy_value: float) -> float:
+        """Return the action that stands for an energy value, limited to [-1, 1].
+
+        Args:
+            energy_value: currency per stored kWh; NaN has no action.
+
+        Raises:
+            OptionError: an action of this environment is no energy value, or it is NaN.
+        """
+        if self.settings.action != "energy_value":
+            raise OptionError("action", self.settings.action, "energy_value, when making it")
+        low, high = self.settings.value_bounds
+        action = 2.0 * (float(energy_value) - low) / (high - low) - 1.0
+        if isnan(action):
+            raise OptionError("energy_value", energy_value, "a number, currency per stored kWh")
+        return min(max(action, -1.0), 1.0)
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[F32, SlotInfo]:
@@ -229,10 +247,13 @@ class HomeEnv(gymnasium.Env[F32, NDArray[Any]]):
         Raises:
             OptionError: the environment was made without ``render_mode``.
         """
-        from rlenv import render  # noqa: PLC0415 - matplotlib takes a second to load
-
         if self.render_mode is None:
             raise OptionError("render_mode", None, "rgb_array or human, when making it")
+        try:
+            from rlenv import render  # noqa: PLC0415 - matplotlib takes a second to load
+        except ModuleNotFoundError as err:
+            cure = f"{err.name} to be installed, which draws it: the extra `plot`"
+            raise OptionError("render_mode", self.render_mode, cure) from err
         if self._picture is None:
             self._picture = render.Picture(shown=self.render_mode == "human")
         place = int(self._state.day[0])

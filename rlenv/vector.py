@@ -27,10 +27,9 @@ from mpc import Horizon
 from mpc.jit import compiled
 from rlenv.env import scratch
 from rlenv.errors import ActionError, OptionError
-from rlenv.history import History, demo_history
+from rlenv.history import History
 from rlenv.join import joined
 from rlenv.kernel import (
-    AUTORESET_NEXT,
     AUTORESET_SAME,
     DRAWS,
     ROW,
@@ -56,6 +55,16 @@ from rlenv.options import (
     given_energy,
     refuse_other_options,
 )
+from rlenv.vector_infos import columns, ends, masked
+from rlenv.vector_options import (
+    AUTORESET,
+    MASK,
+    listed,
+    mask_places,
+    one_each,
+    reset_mode,
+    seed_list,
+)
 from telemetry.arrays import F64, I64, Bool
 
 __all__ = ["HomeVectorEnv"]
@@ -63,11 +72,6 @@ __all__ = ["HomeVectorEnv"]
 F32 = NDArray[np.float32]
 _RESETS_AHEAD = 32
 """For so many resets each environment draws its numbers at once."""
-_AUTORESET = {
-    AutoresetMode.NEXT_STEP: AUTORESET_NEXT,
-    AutoresetMode.SAME_STEP: AUTORESET_SAME,
-}
-_MASK = "reset_mask"
 
 
 @final
@@ -116,7 +120,7 @@ class HomeVectorEnv(VectorEnv[F32, NDArray[Any], NDArray[Any]]):
         """
         if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
             raise OptionError("num_envs", num_envs, "a count of environments, 1 or more")
-        self.histories = _listed(history)
+        self.histories = listed(history)
         low, high = value_bounds
         self.settings = Settings(
             layout=Layout(lookahead), action=action, value_bounds=(low, high), end=end
@@ -124,13 +128,13 @@ class HomeVectorEnv(VectorEnv[F32, NDArray[Any], NDArray[Any]]):
         for home in self.histories:
             self.settings.refuse_short(home)
         self.layout, self.num_envs, self.copy = self.settings.layout, num_envs, copy
-        mode = _mode(autoreset_mode)
+        mode = reset_mode(autoreset_mode)
         self.metadata = {"render_modes": [], "autoreset_mode": mode}
         self.single_observation_space = self.layout.space()
         self.single_action_space = action_space()
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._how = self.settings.how(_AUTORESET[mode])
+        self._how = self.settings.how(AUTORESET[mode])
         self._data, self._begins = joined(self.histories)
         self._home = np.arange(num_envs, dtype=np.int64) % len(self.histories)
         self._allowed = [chosen_days(home, days, classes) for home in self.histories]
@@ -171,11 +175,15 @@ class HomeVectorEnv(VectorEnv[F32, NDArray[Any], NDArray[Any]]):
             OptionError: energy outside a battery's window, a wrong length, or another option.
         """
         asked = {} if options is None else options
-        refuse_other_options(asked, extra=(_MASK,))
-        where = self._masked_places(asked.get(_MASK))
-        days, energies = (self._each(name, asked.get(name)) for name in ("day", "soc_kwh"))
+        refuse_other_options(asked, extra=(MASK,))
+        begun = self._generators is not None
+        where = mask_places(asked.get(MASK), self.num_envs, begun=begun)
+        days, energies = (
+            one_each(name, asked.get(name), self.num_envs) for name in ("day", "soc_kwh")
+        )
+        seeds = seed_list(seed, self.num_envs)
         starts = {i: self._start(i, days[i], energies[i]) for i in where.tolist()}
-        self._seed(self._seed_list(seed), where.tolist())
+        self._seed(seeds, where.tolist())
         for i, (place, soc_kwh) in starts.items():
             self._begin(i, place, soc_kwh)
         observation = self._fresh(self._out.observation)
@@ -270,23 +278,13 @@ class HomeVectorEnv(VectorEnv[F32, NDArray[Any], NDArray[Any]]):
             began: (B,) whether the step was a reset.
             day: (B,) that was lived.
         """
-        ended, infos, reborn = out.done, dict[str, Any](), began
-        if self._how.autoreset == AUTORESET_SAME and ended.any():
-            infos, reborn = self._ends(out, day), ended
+        infos, reborn = dict[str, Any](), began
+        if self._how.autoreset == AUTORESET_SAME and out.done.any():
+            infos, reborn = ends(out, self._numbers[day], self._data.slots[day]), out.done
         lived = ~reborn
         if lived.any():
-            infos |= _columns(out.row, lived)
+            infos |= columns(out.row, lived)
         return infos | self._where(np.ones(self.num_envs, dtype=np.bool_))
-
-    def _ends(self, out: Out, day: I64) -> dict[str, Any]:
-        """Return how days ended that were followed at once."""
-        ended, last = out.done.copy(), np.full(self.num_envs, None, dtype=object)
-        for i in np.flatnonzero(ended).tolist():
-            last[i] = out.final[i].copy()
-        slots, stored = self._data.slots[day], out.row[:, ROW.index("soc_kwh")]
-        where = {"day": self._numbers[day], "slot": slots, "slots": slots, "soc_kwh": stored}
-        told = _columns(out.row, ended) | _masked(where, ended)
-        return {"final_obs": last, "_final_obs": ended, "final_info": told, "_final_info": ended}
 
     def _where(self, mask: Bool) -> dict[str, Any]:
         """Return what is told at a reset and after a step alike."""
@@ -297,7 +295,7 @@ class HomeVectorEnv(VectorEnv[F32, NDArray[Any], NDArray[Any]]):
             "slots": self._data.slots[state.day],
             "soc_kwh": state.stored_kwh.copy(),
         }
-        return _masked(where, mask)
+        return masked(where, mask)
 
     def _first_state(self) -> State:
         """Return the state before any day has begun."""
@@ -318,37 +316,6 @@ class HomeVectorEnv(VectorEnv[F32, NDArray[Any], NDArray[Any]]):
             first_day=first[self._home],
             day_count=sizes[self._home],
         )
-
-    def _masked_places(self, mask: object) -> I64:
-        """Return the environments that a reset is for.
-
-        Raises:
-            OptionError: a mask of another kind, or the first reset leaves some out.
-        """
-        if mask is None:
-            return np.arange(self.num_envs)
-        fits = isinstance(mask, np.ndarray) and mask.dtype == np.bool_
-        wanted: Bool = np.asarray(mask, dtype=np.bool_) if fits else np.zeros(0, dtype=np.bool_)
-        if wanted.shape != (self.num_envs,) or not wanted.any():
-            want = f"an array of {self.num_envs} booleans, at least one of them true"
-            raise OptionError(f"options[{_MASK!r}]", mask, want)
-        if self._generators is None and not wanted.all():
-            raise OptionError(f"options[{_MASK!r}]", mask, "all of them: no day has begun yet")
-        return np.flatnonzero(wanted)
-
-    def _each(self, name: str, given: object) -> list[Any]:
-        """Return an option of each environment; one value stands for all.
-
-        Raises:
-            OptionError: values of another number than there are environments.
-        """
-        if isinstance(given, list | tuple | np.ndarray):
-            values = list(given)
-            if len(values) != self.num_envs:
-                want = f"one value, or one for each of the {self.num_envs} environments"
-                raise OptionError(f"options[{name!r}]", f"{len(values)} values", want)
-            return values
-        return [given] * self.num_envs
 
     def _start(self, i: int, day: date | str | None, soc_kwh: object) -> tuple[int, float | None]:
         """Return the day in its history that a reset asks for, -1 for any, and the energy stored.
@@ -380,21 +347,6 @@ class HomeVectorEnv(VectorEnv[F32, NDArray[Any], NDArray[Any]]):
         state.day[i], state.slot[i], state.over[i] = day, 0, False
         state.stored_kwh[i] = stored
 
-    def _seed_list(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
-        """Return the seed of each environment.
-
-        Raises:
-            OptionError: seeds of another number than there are environments.
-        """
-        if seed is None:
-            return [None] * self.num_envs
-        if isinstance(seed, int | np.integer):
-            return [int(seed) + i for i in range(self.num_envs)]
-        seeds = list(seed)
-        if len(seeds) != self.num_envs:
-            raise OptionError("seed", f"{len(seeds)} seeds", f"one for each of {self.num_envs}")
-        return seeds
-
     def _seed(self, seeds: Sequence[int | None], where: Sequence[int]) -> None:
         """Give generators to environments that have none, or are seeded anew."""
         new = self._generators is None
@@ -411,48 +363,3 @@ class HomeVectorEnv(VectorEnv[F32, NDArray[Any], NDArray[Any]]):
             if self._generators is not None:
                 self._state.draws[i] = self._generators[i].random((_RESETS_AHEAD, DRAWS))
                 self._state.drawn[i] = 0
-
-
-def _listed(history: History | Sequence[History] | None) -> tuple[History, ...]:
-    """Return the homes.
-
-    Raises:
-        OptionError: there is none.
-    """
-    if history is None:
-        return (demo_history(),)
-    homes = (history,) if isinstance(history, History) else tuple(history)
-    if not homes:
-        raise OptionError("history", "no home", "the history of one home or more")
-    return homes
-
-
-def _mode(mode: AutoresetMode | str) -> AutoresetMode:
-    """Return an autoreset mode, also by its value.
-
-    Raises:
-        OptionError: one that is not offered.
-    """
-    wanted = ", ".join(str(one.value) for one in _AUTORESET)
-    try:
-        found = AutoresetMode(mode)
-    except ValueError:
-        raise OptionError("autoreset_mode", mode, f"one of {wanted}") from None
-    if found not in _AUTORESET:
-        raise OptionError("autoreset_mode", mode, f"one of {wanted}")
-    return found
-
-
-def _columns(rows: F64, mask: Bool) -> dict[str, Any]:
-    """Return what is told of the slots that were lived, by name, with masks."""
-    return _masked({name: rows[:, k] for k, name in enumerate(ROW)}, mask)
-
-
-def _masked(values: dict[str, Any], mask: Bool) -> dict[str, Any]:
-    """Return infos with a mask each; where it is false they are 0."""
-    infos: dict[str, Any] = {}
-    whole = bool(mask.all())
-    for name, array in values.items():
-        infos[name] = array if whole else np.where(mask, array, array.dtype.type(0))
-        infos[f"_{name}"] = mask
-    return infos

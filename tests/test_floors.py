@@ -98,7 +98,7 @@ def test_the_scan_sees_what_is_planted() -> None:
     ]
 
 
-@pytest.mark.parametrize("floor", ["mpc", "telemetry", "forecast", "sim"])
+@pytest.mark.parametrize("floor", ["mpc", "telemetry", "forecast", "sim", "rlenv"])
 def test_below_runners_nothing_reads_clock_or_environment(floor: str) -> None:
     found = {
         str(path.relative_to(REPO)): [
@@ -111,7 +111,7 @@ def test_below_runners_nothing_reads_clock_or_environment(floor: str) -> None:
     assert {path: what for path, what in found.items() if what} == {}
 
 
-@pytest.mark.parametrize("floor", ["mpc", "forecast", "sim"])
+@pytest.mark.parametrize("floor", ["mpc", "forecast", "sim", "rlenv"])
 def test_only_telemetry_and_runners_open_files(floor: str) -> None:
     found = {str(path.relative_to(REPO)): list(files_read(parsed(path))) for path in modules(floor)}
     assert {path: what for path, what in found.items() if what} == {}
@@ -159,3 +159,9 @@ def test_a_plan_without_picture_is_light(tmp_path: Path) -> None:
     )
     assert loaded(code, *heavy, "highspy", "sqlalchemy") == ["highspy", "sqlalchemy"]
     assert (tmp_path / "schedule.json").exists()
+
+
+@pytest.mark.integration
+def test_an_environment_is_light() -> None:
+    heavy = ("matplotlib", "pandas", "minari", "h5py", "lightgbm", "pvlib", "scipy", "torch")
+    assert loaded("import rlenv", *heavy, "numba", "gymnasium") == ["gymnasium"]

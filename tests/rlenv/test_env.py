@@ -122,6 +122,15 @@ def test_energy_value_acts_on_the_load_that_came() -> None:
     assert info["discharge_kwh"] - info["charge_kwh"] == pytest.approx(net, abs=1e-6)
 
 
+def test_the_action_of_an_energy_value() -> None:
+    env = make(action="energy_value", value_bounds=(-1.0, 5.0))
+    assert [env.action_of(worth) for worth in (-1.0, 2.0, 5.0, 9.0)] == [-1.0, 0.0, 1.0, 1.0]
+    with pytest.raises(OptionError, match="a number"):
+        env.action_of(float("nan"))
+    with pytest.raises(OptionError, match="energy_value, when making it"):
+        make().action_of(1.0)
+
+
 def test_seeds_and_days() -> None:
     one, other = make(), make()
     a, info = one.reset(seed=5)
