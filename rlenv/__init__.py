@@ -20,6 +20,15 @@ from rlenv.errors import (
 )
 from rlenv.history import History, demo_history, read_history
 from rlenv.layout import Layout
+from rlenv.minari_dataset import write_minari
+from rlenv.offline import (
+    ReplayTrajectories,
+    Trajectory,
+    episode_observation,
+    trajectories_of_episodes,
+    trajectories_of_replay,
+    trajectory_of,
+)
 from rlenv.policies import (
     AgentPolicy,
     ConstantPolicy,
@@ -50,15 +59,22 @@ __all__ = [
     "OptionError",
     "OraclePolicy",
     "Policy",
+    "ReplayTrajectories",
     "RlError",
     "Rollout",
     "SelfUsePolicy",
     "StoragePolicy",
+    "Trajectory",
     "demo_history",
+    "episode_observation",
     "mean_reward",
     "read_history",
     "rollout",
     "rollouts",
+    "trajectories_of_episodes",
+    "trajectories_of_replay",
+    "trajectory_of",
+    "write_minari",
 ]
 
 ENV_ID = "Darkstar/Home-v0"
