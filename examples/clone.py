@@ -8,7 +8,7 @@ and the value that the engine acted on. On the held-out days it then acts by its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 import lightgbm
@@ -16,10 +16,12 @@ import numpy as np
 
 from examples.judged import Judge, references, to_learn
 from rlenv import AgentPolicy, HomeEnv, StoragePolicy, demo_history, rollouts
-from rlenv.layout import F32
+from rlenv.layout import F32, Layout
+from rlenv.offline import episode_observation
+from sim.episode_arrays import EpisodeArrays
 from telemetry.arrays import F64
 
-__all__ = ["cloned", "main", "taught"]
+__all__ = ["cloned", "main", "taught", "taught_by_episodes"]
 
 SEEDS, ROUNDS = range(5), 200
 
@@ -29,6 +31,24 @@ def taught(env: HomeEnv, days: Sequence[date], seed: int) -> tuple[F32, F64]:
     lived = rollouts(env, StoragePolicy(env.site), days, seed=seed)
     seen = np.concatenate([day.observations[:-1] for day in lived])
     return seen, np.concatenate([day.energy_values for day in lived])
+
+
+def taught_by_episodes(
+    episodes: Iterable[EpisodeArrays], layout: Layout, zone: str, capacity_kwh: float
+) -> tuple[F32, F64]:
+    """Return the same from recorded planner runs: what each saw, and the value of its first slot.
+
+    Args:
+        episodes: of ``sim.episodes.read_episodes``, from a store or a mirror.
+        layout: of the agent's observations.
+        zone: of the home's wall clock.
+        capacity_kwh: of its battery.
+    """
+    seen, worth = list[F32](), list[float]()
+    for episode in episodes:
+        seen.append(episode_observation(episode, layout, zone, capacity_kwh))
+        worth.append(0.5 * float(episode.energy_value_up[0] + episode.energy_value_down[0]))
+    return np.stack(seen), np.array(worth)
 
 
 def cloned(env: HomeEnv, seen: F32, worth: F64, seed: int, rounds: int = ROUNDS) -> AgentPolicy:

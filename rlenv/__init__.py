@@ -29,6 +29,7 @@ from rlenv.offline import (
     trajectories_of_replay,
     trajectory_of,
 )
+from rlenv.options import ENV_ID
 from rlenv.policies import (
     AgentPolicy,
     ConstantPolicy,
@@ -76,8 +77,6 @@ __all__ = [
     "trajectory_of",
     "write_minari",
 ]
-
-ENV_ID = "Darkstar/Home-v0"
 
 if ENV_ID not in registry:
     register(

@@ -28,7 +28,7 @@ import numpy as np
 from rlenv.env import HomeEnv
 from rlenv.errors import DatasetError
 from rlenv.layout import SCALARS, SERIES, Layout
-from rlenv.options import VALUE_BOUNDS, Action, End, Settings, action_space
+from rlenv.options import ENV_ID, VALUE_BOUNDS, Action, End, Settings, action_space
 from rlenv.trajectory import Trajectory
 from rlenv.trajectory_check import fault, refuse_malformed
 from telemetry.errors import MissingExtraError
@@ -231,8 +231,6 @@ def _minari(data_format: DataFormat) -> _Minari:
 
 def _spec(settings: Settings) -> EnvSpec:
     """Return the environment that recorded actions are those of, of whatever home."""
-    from rlenv import ENV_ID  # noqa: PLC0415 - it stands where the environment is registered
-
     spec = copy.deepcopy(gymnasium.spec(ENV_ID))
     spec.kwargs = {
         "lookahead": settings.layout.lookahead,

@@ -21,6 +21,7 @@ from telemetry.arrays import I64
 
 __all__ = [
     "CLEAN",
+    "ENV_ID",
     "LOOKAHEAD",
     "VALUE_BOUNDS",
     "Action",
@@ -33,6 +34,7 @@ __all__ = [
     "given_energy",
 ]
 
+ENV_ID = "Darkstar/Home-v0"
 Action = Literal["battery_power", "energy_value"]
 End = Literal["terminate", "truncate"]
 LOOKAHEAD = 96
