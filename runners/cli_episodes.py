@@ -22,6 +22,7 @@ class _Format(StrEnum):
 
     PARQUET = "parquet"
     JSONL = "jsonl"
+    MINARI = "minari"
 
 
 class _Class(StrEnum):
@@ -104,9 +105,16 @@ def show(
 @episodes_app.command("export")
 @job
 def export(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The file (minari: folder) to write.")
+    ],
     kind: Annotated[
-        _Format, typer.Option("--format", help="parquet: arrays; jsonl: the rows as stored.")
+        _Format,
+        typer.Option(
+            "--format",
+            help="parquet: arrays; jsonl: the rows as stored; minari: a new folder, NAME-v0, to "
+            "learn from offline.",
+        ),
     ] = _Format.PARQUET,
     *,
     config: ConfigOption = Path("config.yaml"),
@@ -122,7 +130,7 @@ def export(
     ] = None,
     json_file: JsonOption = None,
 ) -> None:
-    """Write episodes to a file, one a row."""
+    """Write episodes to a file, one a row, or as a dataset to learn from."""
     first, last = days(start_date, end_date)
     from runners.episodes import make_filter, run_export  # noqa: PLC0415
 

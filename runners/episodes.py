@@ -26,10 +26,12 @@ from runners.dates import refuse_reversed
 from runners.episodes_export import write_jsonl, write_parquet
 from runners.errors import EX_DATAERR, ConfigError, Problem
 from runners.output import console, many, plan_table, summary_table, write_json
+from runners.plan import home_model
 from sim.episode_format import EpisodeArrays, read_episode
 from telemetry.arrays import F64
 from telemetry.episode import Episode, EpisodeFilter, EpisodeSummary
 from telemetry.episode_table import PruneCounts
+from telemetry.errors import MissingExtraError
 from telemetry.slots import slot_of
 from telemetry.store import Store
 
@@ -266,8 +268,8 @@ def run_export(
     Args:
         config_path: the configuration.
         wanted: which episodes.
-        kind: ``parquet`` or ``jsonl``.
-        out: the file.
+        kind: ``parquet``, ``jsonl`` or ``minari``.
+        out: the file; of ``minari`` a new folder.
         json_path: where the count goes as JSON.
 
     Raises:
@@ -276,15 +278,34 @@ def run_export(
         TelemetryError, EpisodeError: a store that cannot be read, a damaged row.
     """
     config = load_config(config_path)
-    write = write_parquet if kind == "parquet" else write_jsonl
     with _reading(config) as store:
-        count = write(out, _some(store, wanted, config_path))
-    size = out.stat().st_size if out.is_file() else 0
+        if kind == "minari":
+            count = _write_dataset(config, store, wanted, out)
+        else:
+            write = write_parquet if kind == "parquet" else write_jsonl
+            count = write(out, _some(store, wanted, config_path))
+    size = sum(part.stat().st_size for part in (out, *out.rglob("*")) if part.is_file())
     console(json_path).print(
         f"{many(count, 'episode')}, {size / _MEGA:.1f} MB: {out}", soft_wrap=True
     )
     if json_path is not None:
         write_json(json_path, {"file": str(out), "format": kind, "episodes": count, "bytes": size})
+
+
+def _write_dataset(config: Config, store: Store, wanted: EpisodeFilter, out: Path) -> int:
+    """Write the episodes of one home as a Minari dataset.
+
+    Raises:
+        ConfigError: more than one home, no episodes, or what no dataset can be made of.
+        MissingExtraError: without the extra ``rl``.
+    """
+    try:
+        from runners.episodes_minari import write_dataset  # noqa: PLC0415 - needs the extra
+    except ModuleNotFoundError as err:
+        raise MissingExtraError(str(err.name), "rl", "a Minari dataset") from None
+    home_id = config.pick_home(wanted.home_id)
+    one = replace(wanted, home_id=home_id)
+    return write_dataset(out, _some(store, one, config.path), store, home_model(config, home_id))
 
 
 def _some(store: Store, wanted: EpisodeFilter, config_path: Path) -> Iterator[Episode]:

@@ -209,7 +209,10 @@ def test_what_is_not_there_is_one_line(
         (("show",), "give the id of an episode, or --at, not both"),
         (("show", "abcd", "--at", "2025-06-01T00:00Z"), "give the id of an episode, or --at"),
         (("show", "--at", "2025-06-01T00:00"), "has no UTC offset"),
-        (("export", "--out", "x", "--format", "csv"), "'csv' is not one of 'parquet', 'jsonl'"),
+        (
+            ("export", "--out", "x", "--format", "csv"),
+            "'csv' is not one of 'parquet', 'jsonl', 'minari'",
+        ),
         (("export", "--out", "x", "--quality", "good"), "'good' is not one of"),
         (("prune",), "Missing option '--before'"),
         (("prune", "--before", "yesterday"), "is no date"),
