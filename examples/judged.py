@@ -18,6 +18,7 @@ from rich.table import Table
 from rlenv import (
     ConstantPolicy,
     HomeEnv,
+    HomeVectorEnv,
     IdlePolicy,
     MpcPolicy,
     OraclePolicy,
@@ -105,10 +106,24 @@ class Judge:
 
 def best_constant(env: HomeEnv, days: Sequence[date]) -> float:
     """Return the constant energy value that costs least on some days, currency per stored kWh."""
+    many = HomeVectorEnv(
+        env.history,
+        num_envs=len(days),
+        lookahead=0,
+        action="energy_value",
+        value_bounds=env.settings.value_bounds,
+        classes=None,
+    )
 
     def earned(worth: float) -> float:
-        policy = ConstantPolicy(env.action_of(worth))
-        return mean_reward(rollouts(env, policy, days, soc_kwh=start_kwh(env)))
+        many.reset(seed=0, options={"day": list(days), "soc_kwh": start_kwh(env)})
+        actions = np.full((len(days), 1), env.action_of(worth))
+        total, over = np.zeros(len(days)), np.zeros(len(days), dtype=np.bool_)
+        while not over.all():
+            _, rewards, ended, _, _ = many.step(actions)
+            total += np.where(over, 0.0, rewards)
+            over |= ended
+        return float(total.mean())
 
     return float(max(_CONSTANTS, key=earned))
 
