@@ -11,6 +11,7 @@ from mpc.errors import (
     InputError,
     KernelError,
     PlanError,
+    RequestError,
     SchemaError,
     SiteError,
     SolverError,
@@ -23,6 +24,7 @@ from mpc.plan import Plan
 from mpc.plan_json import SCHEMA as PLAN_SCHEMA
 from mpc.planner import Planner
 from mpc.problem import terminal_curve
+from mpc.requests import Block, ExportTarget, Requests
 from mpc.scenarios import Scenarios, risk_weights
 from mpc.site import Battery, Grid, Site
 from mpc.storage import ValueFunctions, value_functions
@@ -32,7 +34,9 @@ from mpc.terminal import TerminalCurve
 __all__ = [
     "PLAN_SCHEMA",
     "Battery",
+    "Block",
     "EngineError",
+    "ExportTarget",
     "Grid",
     "Horizon",
     "HorizonError",
@@ -42,6 +46,8 @@ __all__ = [
     "PlanError",
     "Planner",
     "PriceEntry",
+    "RequestError",
+    "Requests",
     "Scenarios",
     "SchemaError",
     "Site",

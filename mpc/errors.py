@@ -6,6 +6,7 @@
     │   ├── HorizonError            the series do not describe one horizon
     │   ├── TariffError             a price component or settlement period
     │   ├── StateError              the stored energy at the start
+    │   ├── RequestError            a block or an export target that no plan can hold
     │   ├── SchemaError             a saved plan that cannot be read back
     │   └── EngineError             a problem that an engine cannot solve exactly
     ├── KernelError (RuntimeError)  a kernel that cannot be compiled
@@ -20,6 +21,7 @@ __all__ = [
     "InputError",
     "KernelError",
     "PlanError",
+    "RequestError",
     "SchemaError",
     "SiteError",
     "SolverError",
@@ -65,6 +67,10 @@ class TariffError(InputError):
 
 class StateError(InputError):
     """A stored energy the battery cannot hold."""
+
+
+class RequestError(InputError):
+    """A block or export target that does not fit the horizon, the battery or another one."""
 
 
 class SchemaError(InputError):

@@ -16,6 +16,11 @@ nothing for climbing back; above the maximum it does not charge:
     above:  charge[t] <= charge_max * inside[t-1]
             soc[t] <= soc_max * inside[t] + start * (1 - inside[t])                         (X5)
 
+An export target counts discharge beyond the net load, and only a battery that already serves the
+load exports. In slots that count (RQ4), with serve the part of the discharge up to the net load:
+
+    export_discharge[t] <= (discharge_max - net) * giving[t],  serve[t] >= net * giving[t]   (X6)
+
 Each binary gets the tightest big-M the problem allows. The search ends with directions; the plan,
 its duals and its cost then come from the LP with these directions fixed, the bound from the search.
 """
@@ -26,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpc.arrays import F64
-from mpc.flows import Flows
+from mpc.flows import ENERGY_TOLERANCE_KWH, Flows
 from mpc.lp import Lp, Numbers
 from mpc.model import HouseModel, flow_bounds
 from mpc.problem import Problem
@@ -44,6 +49,7 @@ class Suspects:
     grid: Mask
     battery: Mask
     grid_charge: Mask
+    giving: Mask
 
     def __or__(self, other: "Suspects") -> "Suspects":
         """Return the slots suspected by either."""
@@ -51,43 +57,72 @@ class Suspects:
             self.grid | other.grid,
             self.battery | other.battery,
             self.grid_charge | other.grid_charge,
+            self.giving | other.giving,
         )
 
     def __len__(self) -> int:
         """Return how many binaries these slots need."""
-        return int(self.grid.sum() + self.battery.sum() + self.grid_charge.sum())
+        masks = (self.grid, self.battery, self.grid_charge, self.giving)
+        return sum(int(mask.sum()) for mask in masks)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Directions:
-    """What a search decided: (T,) masks of flows that must be zero, and of slots outside."""
+    """What a search decided, (T,) masks.
+
+    Attributes:
+        no_import, no_export, no_charge, no_discharge: flows that must be zero.
+        no_giving: the battery may not discharge beyond the net load.
+        giving: it serves the whole net load, and may discharge beyond.
+        outside: the window has not been reached.
+    """
 
     no_import: Mask
     no_export: Mask
     no_charge: Mask
     no_discharge: Mask
+    no_giving: Mask
+    giving: Mask
     outside: Mask
 
 
 def suspects_of(problem: Problem) -> Suspects:
-    """Return the slots whose prices let the program cheat (X1)-(X3), where both flows can be."""
+    """Return the slots that let the program cheat (X1)-(X3), (X6), where both flows can be.
+
+    By their prices, or as they count toward an export target: energy that goes around in the
+    battery, or to the grid while the house imports, would count.
+    """
     most_import, most_export = flow_bounds(problem)
     battery = problem.site.battery
     eta = battery.charge_efficiency * battery.discharge_efficiency
     lowest = np.minimum(problem.import_price, problem.export_price)
     burn = -battery.wear_cost_per_kwh * eta / (1.0 - eta) if eta < 1.0 else -np.inf
+    counts = _counting(problem)
+    moves = (problem.charge_max > 0.0) & (problem.discharge_max > 0.0)
     return Suspects(
         (problem.export_price > problem.import_price) & (most_import > 0.0) & (most_export > 0.0),
-        (lowest < burn) & (problem.charge_max > 0.0) & (problem.discharge_max > 0.0),
+        ((lowest < burn) | counts) & moves,
         _grid_charge_suspects(problem, problem.import_price < 0.0),
+        counts & (problem.net > 0.0) & (problem.discharge_max > problem.net),
     )
+
+
+def _counting(problem: Problem) -> Mask:
+    """Return the slots whose exported discharge can count toward an export target."""
+    if problem.wanted is None:
+        return np.zeros(problem.net.size, np.bool_)
+    counts: Mask = problem.wanted.counted_max > 0.0
+    return counts
 
 
 def cheats_in(problem: Problem, flows: Flows) -> Suspects:
     """Return the slots in which a solution did cheat, whatever the prices say."""
     charging_from_grid = (np.minimum(flows.charge, flows.imports)) > 0.0
     return Suspects(
-        flows.both_grid, flows.both_battery, _grid_charge_suspects(problem, charging_from_grid)
+        flows.both_grid,
+        flows.both_battery,
+        _grid_charge_suspects(problem, charging_from_grid),
+        np.zeros_like(charging_from_grid),
     )
 
 
@@ -135,12 +170,15 @@ def rounded_directions(problem: Problem, suspects: Suspects, flows: Flows | None
     importing = problem.net > 0.0 if flows is None else flows.imports > 0.0
     charging = idle if flows is None else flows.charge > 0.0
     discharging = idle if flows is None else flows.discharge > 0.0
+    giving = idle if flows is None else flows.discharge > problem.net + ENERGY_TOLERANCE_KWH
     return Directions(
         # where grid charging is forbidden the charge is at most the surplus: PV alone can do it
         no_import=(suspects.grid & ~importing) | suspects.grid_charge,
         no_export=suspects.grid & importing & ~suspects.grid_charge,
         no_charge=suspects.battery & ~charging,
         no_discharge=suspects.battery & ~discharging,
+        no_giving=suspects.giving & ~giving,
+        giving=suspects.giving & giving,
         outside=np.full(slots, problem.start_side != 0),
     )
 
@@ -172,6 +210,7 @@ class _Search:
             ((fresh.charge,), problem.charge_max),
             (fresh.all_import, most_import),
         )
+        self.giving = self._giving()
         self.inside = self._window() if problem.start_side else slice(0, 0)
 
     def _pair(
@@ -185,14 +224,27 @@ class _Search:
         binary = self.lp.add_columns(slots.size, integer=True)
         for (groups, most), sign in ((first, -1.0), (second, 1.0)):
             rows = self.lp.add_rows(slots.size)
-            for k, t in enumerate(slots):
-                row = slice(rows.start + k, rows.start + k + 1)
+            for k, t in enumerate(slots.tolist()):
                 for group in groups:
-                    self.lp.set(row, slice(group.start + t, group.start + t + 1), 1.0)
-                column = slice(binary.start + k, binary.start + k + 1)
-                self.lp.set(row, column, sign * most[t])
+                    self.lp.set(_one(rows, k), _one(group, t), 1.0)
+                self.lp.set(_one(rows, k), _one(binary, k), sign * most[t])
             self._limits.append((rows, most[slots] if sign > 0.0 else np.zeros(slots.size)))
         return binary
+
+    def _giving(self) -> slice:
+        """Add (X6): 1 allows discharge beyond the net load, and serves all of it."""
+        p, m = self.problem, self.model
+        slots = np.flatnonzero(self.suspects.giving).tolist()
+        giving = self.lp.add_columns(len(slots), integer=True)
+        beyond, served = self.lp.add_rows(len(slots)), self.lp.add_rows(len(slots))
+        for k, t in enumerate(slots):
+            column = _one(giving, k)
+            self.lp.set(_one(beyond, k), _one(m.export_discharge, t), 1.0)
+            self.lp.set(_one(beyond, k), column, p.net[t] - p.discharge_max[t])
+            self.lp.set(_one(served, k), _one(m.discharge, t), -1.0)
+            self.lp.set(_one(served, k), column, p.net[t])
+        self._limits += [(beyond, np.zeros(len(slots))), (served, np.zeros(len(slots)))]
+        return giving
 
     def _window(self) -> slice:
         """Add (X4); the first slot starts outside."""
@@ -242,6 +294,7 @@ class _Search:
             (s.grid, self.importing, "no_import", "no_export"),
             (s.battery, self.charging, "no_charge", "no_discharge"),
             (s.grid_charge, self.storing, "no_charge", "no_import"),
+            (s.giving, self.giving, "no_giving", "giving"),
         ):
             chosen = x[binary] >= 0.5  # noqa: PLR2004 - rounding a binary
             masks[first][np.flatnonzero(mask)[~chosen]] = True
@@ -249,6 +302,11 @@ class _Search:
         if self.problem.start_side:
             masks["outside"] = x[self.inside] < 0.5  # noqa: PLR2004 - rounding a binary
         return Directions(**masks)
+
+
+def _one(columns: slice, place: int) -> slice:
+    """Return one column, or row, of a group."""
+    return slice(columns.start + place, columns.start + place + 1)
 
 
 def open_window(
@@ -275,9 +333,12 @@ def fix_directions(
     for mask, groups in forbidden:
         for group in groups:
             numbers.col_upper[group][mask] = 0.0
-    if not problem.start_side:
-        return
-    open_window(problem, model, numbers, directions.outside)
-    waiting = np.concatenate([[True], directions.outside[:-1]])
-    for group in model.all_discharge if problem.start_side < 0 else (model.charge,):
-        numbers.col_upper[group][waiting] = 0.0
+    if problem.start_side:
+        open_window(problem, model, numbers, directions.outside)
+        waiting = np.concatenate([[True], directions.outside[:-1]])
+        for group in model.all_discharge if problem.start_side < 0 else (model.charge,):
+            numbers.col_upper[group][waiting] = 0.0
+    if model.structure.export_target:
+        numbers.col_upper[model.export_discharge][directions.no_giving] = 0.0
+        all_of_it = numbers.col_upper[model.discharge]
+        numbers.col_lower[model.discharge][directions.giving] = all_of_it[directions.giving]

@@ -4,7 +4,7 @@ A sentence compares two numbers only where they decide: where a plan does what p
 not, because the battery is full or empty or a limit binds, it says so instead.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -25,7 +25,7 @@ def explain_plan(plan: "Plan", zone: str) -> list[str]:
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
         raise InputError("zone", repr(zone), "an IANA zone: Europe/Stockholm") from None
     return [
-        f"{_time(start, clock)} {_sentence(plan, t)}{_broken(plan, t)}"
+        f"{_time(start, clock)} {_sentence(plan, t)}{_asked(plan, t, clock)}{_broken(plan, t)}"
         for t, start in enumerate(plan.starts)
     ]
 
@@ -136,9 +136,22 @@ def _curtail(plan: "Plan", t: int) -> str:
     return f"; curtail {amount:.3f} kWh of PV: {reason}"
 
 
+def _asked(plan: "Plan", t: int, clock: ZoneInfo) -> str:
+    """Say what a block asks for in slot ``t``."""
+    block = None if plan.requests is None else plan.requests.block_at(t)
+    if block is None:
+        return ""
+    if block.target_soc_kwh is None:
+        return f" Asked for: {block.kind}."
+    last = block.stop - 1
+    end = plan.starts[last] + timedelta(minutes=float(plan.slot_minutes[last]))
+    return f" Asked for: {block.kind} to {block.target_soc_kwh:.3f} kWh by {_time(end, clock)}."
+
+
 def _limited(plan: "Plan", t: int) -> bool:
-    """Return whether a priced limit is broken in the slot: then prices alone explain nothing."""
-    return any(v.slot == t and v.cost > 0.0 for v in plan.violations)
+    """Return whether prices alone explain nothing: by a priced limit that is broken, or a block."""
+    asked = plan.requests is not None and plan.requests.block_at(t) is not None
+    return asked or any(v.slot == t and v.cost > 0.0 for v in plan.violations)
 
 
 def _broken(plan: "Plan", t: int) -> str:

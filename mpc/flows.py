@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mpc.arrays import F64
 from mpc.model import HouseModel
 from mpc.problem import Problem
+from mpc.requests import Wanted
 
 __all__ = ["Costs", "Flows", "Violation", "cost_of", "settle_flows", "violations_of"]
 
@@ -56,7 +57,10 @@ class Violation(NamedTuple):
     """A soft limit that a plan breaks in one slot.
 
     Attributes:
-        limit: name of the limit, as the site or the battery calls it.
+        limit: name of the limit, as the site or the battery calls it; or of a request: the target
+            of a block at its last slot (``manual_charge``, ``manual_export``), what was done
+            against one (``manual_hold``, ``manual_no_charge``, ``manual_no_discharge``), or
+            ``export_target`` at the last slot that counts.
         slot: index of the slot.
         amount_kwh: by how much: energy in the slot, or stored energy at its end.
         cost: what the objective was charged for it, currency.
@@ -125,8 +129,10 @@ def _without_ties(problem: Problem, net: F64, curtail: F64) -> F64:
 
 
 def _snap(problem: Problem, soc: F64) -> F64:
-    """Put states that miss a bound by rounding exactly onto it."""
+    """Put states that miss a bound, or what a block wishes, by rounding exactly onto it."""
     bounds = [problem.soc_min, problem.soc_max]
+    if problem.wanted is not None:
+        bounds += [problem.wanted.soc_low, problem.wanted.soc_high]
     if problem.start_side:
         bounds.append(np.full(soc.size, problem.soc_start_kwh))
     for bound in bounds:
@@ -151,6 +157,8 @@ def violations_of(problem: Problem, flows: Flows) -> tuple[Violation, ...]:
         short = problem.reserve - flows.soc
         broken.append(("reserve_soc_kwh", short, site.reserve_price_per_kwh))
     broken.append(("min_soc_kwh", problem.wanted_min - flows.soc, 0.0))
+    if problem.wanted is not None:
+        broken += _unmet(problem.wanted, problem.net, flows)
     for name, amount, price in broken:
         if amount.max() <= ENERGY_TOLERANCE_KWH:
             continue
@@ -159,6 +167,25 @@ def violations_of(problem: Problem, flows: Flows) -> tuple[Violation, ...]:
             for t in np.flatnonzero(amount > ENERGY_TOLERANCE_KWH)
         ]
     return tuple(found)
+
+
+def _unmet(wanted: Wanted, net: F64, flows: Flows) -> list[tuple[str, F64, float]]:
+    """Return (name, (T,) kWh, price) of what was asked for and is not done (RQ9)."""
+    price, rest = wanted.price_per_kwh, wanted.no_charge & wanted.no_discharge
+    unmet = [
+        ("manual_charge", wanted.soc_low - flows.soc, price),
+        ("manual_export", flows.soc - wanted.soc_high, price),
+        ("manual_hold", (flows.charge + flows.discharge) * rest, price),
+        ("manual_no_charge", flows.charge * (wanted.no_charge & ~rest), price),
+        ("manual_no_discharge", flows.discharge * (wanted.no_discharge & ~rest), price),
+    ]
+    target = wanted.requests.export_target
+    if target is not None:
+        missing = np.zeros(net.size)
+        counted = float(wanted.counted(flows.discharge, net).sum())
+        missing[np.flatnonzero(target.counted)[-1]] = wanted.export_kwh - counted
+        unmet.append(("export_target", missing, price))
+    return unmet
 
 
 def recovery_cost(problem: Problem, flows: Flows) -> float:

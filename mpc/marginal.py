@@ -14,7 +14,8 @@ the minimum the last kWh, at the maximum the next kWh, can be worth anything. Th
 the interval [energy_value_up, energy_value_down], widened to hold the dual itself, which at a bound
 is the worth within the slot: the next kWh into a full battery only saves charging in that slot.
 A side that stays open keeps the dual. Valid for one storage without binaries; where directions were
-fixed, both values are the dual.
+fixed, or an export target couples the slots, both values are the dual. Blocks of ``requests`` price
+flows within them and energy at their end, and both count here.
 """
 
 import numpy as np
@@ -23,6 +24,7 @@ from mpc.arrays import F64
 from mpc.flows import ENERGY_TOLERANCE_KWH, Flows
 from mpc.model import flow_bounds
 from mpc.problem import Problem
+from mpc.requests import Wanted
 
 __all__ = ["energy_values"]
 
@@ -100,11 +102,18 @@ def _slot_interval(problem: Problem, flows: Flows, low: F64, high: F64) -> tuple
         serve = np.maximum(problem.net, 0.0)
         more_costs = wear + np.where(flows.discharge >= serve - tol, margin, 0.0)
         less_saves = wear + np.where(flows.discharge > serve + tol, margin, 0.0)
+    if (wanted := problem.wanted) is not None:
+        low_in = low + wanted.price_per_kwh * wanted.no_charge
+        high_in = high + wanted.price_per_kwh * wanted.no_charge
+        more_costs = more_costs + wanted.price_per_kwh * wanted.no_discharge
+        less_saves = less_saves + wanted.price_per_kwh * wanted.no_discharge
+    else:
+        low_in, high_in = low, high
     value_low, value_high = np.full(low.size, -np.inf), np.full(low.size, np.inf)
     charging, discharging = flows.charge > tol, flows.discharge > tol
-    value_low = np.where(charging, low / eta_c, value_low)
+    value_low = np.where(charging, low_in / eta_c, value_low)
     room = (flows.charge < problem.charge_max - tol) & ~discharging
-    value_high = np.where(room, high / eta_c, value_high)
+    value_high = np.where(room, high_in / eta_c, value_high)
     value_high = np.where(discharging, eta_d * (high - less_saves), value_high)
     power = (flows.discharge < problem.discharge_max - tol) & ~charging
     value_low = np.where(power, np.maximum(value_low, eta_d * (low - more_costs)), value_low)
@@ -119,8 +128,11 @@ def _backward(
     at_top = flows.soc >= problem.soc_max - tol
     at_bottom = flows.soc <= problem.soc_min + tol
     reserve_price = problem.site.reserve_price_per_kwh
-    missing = (flows.soc < problem.reserve - tol) * reserve_price
-    touching = ((flows.soc <= problem.reserve + tol) & (problem.reserve > 0.0)) * reserve_price
+    missing = np.where(flows.soc < problem.reserve - tol, reserve_price, 0.0)
+    touched = (flows.soc <= problem.reserve + tol) & (problem.reserve > 0.0)
+    touching = np.where(touched, reserve_price, 0.0)
+    if problem.wanted is not None:
+        missing, touching = _at_targets(problem.wanted, flows.soc, missing, touching)
     below, above = last
     out_low, out_high = [], []
     columns = (low, high, at_top, at_bottom, missing, touching)
@@ -133,3 +145,11 @@ def _backward(
         below = floor if full or floor > below else below
         above = ceiling if empty or ceiling < above else above
     return np.array(out_low[::-1]), np.array(out_high[::-1])
+
+
+def _at_targets(wanted: Wanted, soc: F64, next_worth: F64, last_worth: F64) -> tuple[F64, F64]:
+    """Return what the (next, last) kWh is worth at a slot's end, with the targets of blocks."""
+    tol, price = ENERGY_TOLERANCE_KWH, wanted.price_per_kwh
+    next_kwh = (soc < wanted.soc_low - tol) * 1.0 - (soc >= wanted.soc_high - tol)
+    last_kwh = (soc <= wanted.soc_low + tol) * 1.0 - (soc > wanted.soc_high + tol)
+    return next_worth + price * next_kwh, last_worth + price * last_kwh

@@ -3,12 +3,13 @@
 Columns per slot (kWh at the AC bus; kWh stored for soc), each >= 0:
 
     charge, discharge, import, export, curtail, soc
-    export_discharge   discharge beyond the net load, where an export margin is set
+    export_discharge   discharge beyond the net load, where an export margin or target is set
     import_above       import above the soft limit, where one is set
     import_over, export_over   beyond the hard limits, where the house may not be able to hold them
     reserve_short      missing reserve, where one is set
     recovery_short     (one) what is missing to the minimum at the end, where recovery has a price
     terminal           one column per piece of the terminal curve
+    those of requests  ``request_lp``
 
 Rows:
 
@@ -34,6 +35,7 @@ import numpy as np
 from mpc.arrays import F64
 from mpc.lp import Lp, Matrix, Numbers
 from mpc.problem import Problem
+from mpc.request_lp import RequestLp
 
 __all__ = ["HouseModel", "Structure", "structure_of"]
 
@@ -48,11 +50,13 @@ class Structure:
     slots: int
     charge_efficiency: float
     discharge_efficiency: float
-    margin: bool
+    split_discharge: bool
     soft_import: bool
     elastic: bool
     reserve: bool
     recovery: bool
+    targets: bool
+    export_target: bool
     terminal_columns: int
 
 
@@ -63,7 +67,8 @@ def structure_of(problem: Problem) -> Structure:
     moving SoC bounds force it to move: elsewhere a plan inside the limits exists, and a penalty
     above every price is never worth paying.
     """
-    site, net = problem.site, problem.net
+    site, net, wanted = problem.site, problem.net, problem.wanted
+    export_target = wanted is not None and wanted.requests.export_target is not None
     surplus = np.maximum(-net, 0.0) - problem.curtail_max
     forced = np.ptp(problem.soc_min) > 0.0 or np.ptp(problem.soc_max) > 0.0
     pieces = problem.terminal.pieces(_top(problem))[0].size
@@ -71,13 +76,15 @@ def structure_of(problem: Problem) -> Structure:
         slots=net.size,
         charge_efficiency=site.battery.charge_efficiency,
         discharge_efficiency=site.battery.discharge_efficiency,
-        margin=site.export_margin_per_kwh > 0.0,
+        split_discharge=site.export_margin_per_kwh > 0.0 or export_target,
         soft_import=bool(np.isfinite(problem.import_soft).any()),
         elastic=bool(
             forced or np.any(net > problem.import_max) or np.any(surplus > problem.export_max)
         ),
         reserve=bool(problem.reserve.max() > 0.0),
         recovery=problem.start_side < 0 and site.recovery_price_per_kwh > 0.0,
+        targets=wanted is not None and wanted.has_targets,
+        export_target=export_target,
         terminal_columns=-(-pieces // _TERMINAL_STEP) * _TERMINAL_STEP,
     )
 
@@ -100,14 +107,19 @@ class HouseModel:
         self.exports = lp.add_columns(slots)
         self.curtail = lp.add_columns(slots)
         self.soc = lp.add_columns(slots)
-        self.export_discharge = lp.add_columns(slots if structure.margin else 0)
+        self.export_discharge = lp.add_columns(slots if structure.split_discharge else 0)
         self.import_above = lp.add_columns(slots if structure.soft_import else 0)
         self.import_over = lp.add_columns(slots if structure.elastic else 0)
         self.export_over = lp.add_columns(slots if structure.elastic else 0)
         self.reserve_short = lp.add_columns(slots if structure.reserve else 0)
+        self.requests = RequestLp(
+            slots, targets=structure.targets, export_target=structure.export_target
+        )
+        self.requests.add_columns(lp)
         self.first_single_column = lp.columns
         self.recovery_short = lp.add_columns(1 if structure.recovery else 0)
         self.terminal = lp.add_columns(structure.terminal_columns)
+        self.requests.add_single_columns(lp)
         self.all_discharge = self._present(self.discharge, self.export_discharge)
         self.all_import = self._present(self.imports, self.import_above, self.import_over)
         self.all_export = self._present(self.exports, self.export_over)
@@ -126,6 +138,7 @@ class HouseModel:
         self.stored = lp.add_rows(slots)
         self.bus = lp.add_rows(slots)
         self.reserve_row = lp.add_rows(slots if self.structure.reserve else 0)
+        self.requests.add_rows(lp, self.soc, self.export_discharge)
         self.first_single_row = lp.rows
         self.terminal_row = lp.add_rows(1)
         lp.set(self.stored, self.soc, 1.0)
@@ -151,6 +164,7 @@ class HouseModel:
             lp.set(self.recovery_row, columns, 1.0)
         lp.set(self.terminal_row, last, 1.0)
         lp.sum_into(self.terminal_row.start, self.terminal, -1.0)
+        self.requests.add_single_rows(lp)
 
     def numbers(self, problem: Problem) -> Numbers:
         """Fill cost, bounds and right-hand sides with the numbers of ``problem``."""
@@ -161,6 +175,8 @@ class HouseModel:
         n.col_lower[self.soc] = problem.soc_min
         n.col_upper[self.soc] = problem.soc_max
         self._fill_discharge(n, problem, wear)
+        if problem.wanted is not None:
+            self.requests.fill(n, problem.wanted, self.charge, self.all_discharge)
         self._fill_grid(n, problem, penalty)
         if self.structure.reserve:
             n.cost[self.reserve_short] = site.reserve_price_per_kwh
@@ -180,10 +196,10 @@ class HouseModel:
         return n
 
     def _fill_discharge(self, n: Numbers, problem: Problem, wear: float) -> None:
-        """Discharge, split at the net load where exporting must earn a margin."""
+        """Discharge, split at the net load where exporting earns a margin or counts."""
         n.cost[self.discharge] = wear
         n.col_upper[self.discharge] = problem.discharge_max
-        if self.structure.margin:
+        if self.structure.split_discharge:
             serve = np.minimum(problem.discharge_max, np.maximum(problem.net, 0.0))
             n.col_upper[self.discharge] = serve
             n.col_upper[self.export_discharge] = problem.discharge_max - serve

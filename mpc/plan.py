@@ -17,6 +17,7 @@ from mpc.flows import Costs, Flows, Violation
 from mpc.horizon import slot_starts
 from mpc.plan_json import dump_plan, load_plan
 from mpc.problem import Problem
+from mpc.requests import Requests
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,13 +63,15 @@ class Plan:
         objective: ``bill + wear + penalty - terminal``, what was minimised (without scenarios).
         status: "optimal", or "feasible" with a proven ``gap``.
         gap: money by which a better plan could at most be cheaper; 0 where optimal.
-        violations: soft limits broken, slot by slot, with amount and cost.
+        violations: soft limits broken and requests not met, slot by slot, with amount and cost.
         wear_cost_per_kwh, charge_efficiency, discharge_efficiency: the battery planned for.
         terminal_curve: (soc_kwh, marginal price) pairs the end was valued with.
         engine: which engine made the plan.
         scenarios: how many scenarios it was made for; 0 where only the series above counted.
         expected_objective: the least cost to be expected over the scenarios, which was minimised
             instead of ``objective``; then ``status`` and ``gap`` speak of it. None without any.
+        requests: blocks and export target that it was made with, None without any; what of them it
+            does not do stands in ``violations``.
         warm: where the next plan of the same planner can start; never saved, no part of the plan.
     """
 
@@ -104,6 +107,7 @@ class Plan:
     engine: str = "highs"
     scenarios: int = 0
     expected_objective: float | None = None
+    requests: Requests | None = None
     warm: object | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -232,6 +236,7 @@ def make_plan(
         discharge_efficiency=battery.discharge_efficiency,
         terminal_curve=problem.terminal.pairs(),
         engine=engine,
+        requests=None if problem.wanted is None else problem.wanted.requests,
         warm=warm,
     )
 

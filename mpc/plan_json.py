@@ -4,6 +4,7 @@
 """
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from mpc.errors import SchemaError
 from mpc.flows import Violation
+from mpc.requests import Block, ExportTarget, Requests
 
 SCHEMA = "darkstar.plan/1"
 _ARRAYS = ("slot_minutes",)
@@ -30,18 +32,22 @@ _TEXTS = ("status", "engine")
 _OTHERS = ("start", "violations", "terminal_curve")
 _SCENARIO = ("scenarios", "expected_objective")
 """Fields of plans made for scenarios; the others have neither."""
+_REQUESTS = "requests"
+"""Field of plans made with requests; the others have none."""
 
 
 def dump_plan(facts: dict[str, Any]) -> str:
     """Return the JSON text of a plan's fields."""
     out: dict[str, Any] = {"schema": SCHEMA}
     for name, value in facts.items():
-        if name in _SCENARIO and not facts["scenarios"]:
+        if (name in _SCENARIO and not facts["scenarios"]) or (name == _REQUESTS and value is None):
             continue
         if isinstance(value, np.ndarray):
             out[name] = value.tolist()
         elif isinstance(value, datetime):
             out[name] = value.isoformat()
+        elif isinstance(value, Requests):
+            out[name] = told_requests(value)
         elif name == "violations":
             out[name] = [v._asdict() for v in value]
         else:
@@ -70,6 +76,7 @@ def load_plan(text: str, *, series: tuple[str, ...]) -> dict[str, Any]:
     want = {*series, *_ARRAYS, *_NUMBERS, *_TEXTS, *_OTHERS}
     if not set(saved).isdisjoint(_SCENARIO):
         want |= set(_SCENARIO)
+    want |= {_REQUESTS} & set(saved)
     if set(saved) != want:
         wrong = sorted(set(saved) ^ want)
         raise SchemaError("plan fields", f"missing or unknown: {wrong}", "the fields of the schema")
@@ -96,6 +103,8 @@ def _restored(saved: dict[str, Any], series: tuple[str, ...]) -> dict[str, Any]:
         raise ValueError("series that are not finite")
     if "scenarios" in saved:
         out |= _of_scenarios(saved["scenarios"], saved["expected_objective"])
+    if _REQUESTS in saved:
+        out[_REQUESTS] = requests_from(saved[_REQUESTS], slots=out["soc_kwh"].size)
     start = datetime.fromisoformat(saved["start"])
     if start.utcoffset() is None:
         raise ValueError("a start without a time zone")
@@ -103,6 +112,35 @@ def _restored(saved: dict[str, Any], series: tuple[str, ...]) -> dict[str, Any]:
     out["violations"] = tuple(_violation(**v) for v in saved["violations"])
     out["terminal_curve"] = tuple((float(s), float(p)) for s, p in saved["terminal_curve"])
     return out
+
+
+def told_requests(requests: Requests) -> dict[str, Any]:
+    """Return requests as JSON: blocks by slot, and the export target with the slots that count."""
+    told: dict[str, Any] = {"blocks": [asdict(block) for block in requests.blocks]}
+    target = requests.export_target
+    if target is not None:
+        slots = np.flatnonzero(target.counted).tolist()
+        told["export_target"] = {"energy_kwh": float(target.energy_kwh), "slots": slots}
+    return told
+
+
+def requests_from(saved: dict[str, Any], *, slots: int) -> Requests:
+    """Return requests from their JSON fields."""
+    blocks = tuple(Block(**block) for block in saved["blocks"])
+    if any(block.stop > slots for block in blocks):
+        raise ValueError(f"blocks beyond the {slots} slots of the plan")
+    target = saved.get("export_target")
+    if target is None:
+        return Requests(blocks=blocks)
+    counted = np.zeros(slots, np.bool_)
+    try:
+        counted[np.array(target["slots"], dtype=np.int64)] = True
+    except IndexError as err:
+        raise ValueError(str(err)) from None
+    return Requests(
+        blocks=blocks,
+        export_target=ExportTarget(energy_kwh=target["energy_kwh"], slots=counted),
+    )
 
 
 def _of_scenarios(count: int, expected_objective: float) -> dict[str, Any]:

@@ -5,7 +5,7 @@
     fix     solve the LP with the directions found: flows, duals and cost come from there
     certify gap = cost of the plan - proven bound, in money
 
-A plan is a pure function of (site, horizon, stored energy, previous plan, scenarios).
+A plan is a pure function of (site, horizon, stored energy, previous plan, scenarios, requests).
 """
 
 from collections.abc import Callable
@@ -15,7 +15,14 @@ from typing import NamedTuple
 import highspy
 import numpy as np
 
-from mpc.errors import EngineError, HorizonError, KernelError, SiteError, StateError
+from mpc.errors import (
+    EngineError,
+    HorizonError,
+    KernelError,
+    RequestError,
+    SiteError,
+    StateError,
+)
 from mpc.exactness import (
     Directions,
     Suspects,
@@ -31,7 +38,8 @@ from mpc.horizon import Horizon
 from mpc.marginal import energy_values
 from mpc.model import HouseModel, Structure, structure_of
 from mpc.plan import Plan, make_plan
-from mpc.problem import Problem, make_problem
+from mpc.problem import Problem, make_problem, with_requests
+from mpc.requests import Requests
 from mpc.ring import Ring
 from mpc.scenario_plan import on_scenarios, plan_scenarios
 from mpc.scenarios import Scenarios
@@ -100,6 +108,7 @@ class Planner:
         *,
         scenarios: Scenarios | None = None,
         recourse: float = 0.5,
+        requests: Requests | None = None,
     ) -> Plan:
         """Plan ``horizon`` from ``soc_kwh`` stored.
 
@@ -113,9 +122,13 @@ class Planner:
             recourse: for the storage engine, how much of the worth of energy comes from deciding
                 anew in every slot (1) rather than once for each whole scenario (0); HiGHS, whose
                 scenario program has two stages, plans as for 0 whatever is given.
+            requests: blocks (charge, export, hold) and an export target, all elastic: what cannot
+                be done stands in the plan's violations. Planned by HiGHS alone, "auto" takes it. In
+                every scenario the blocks hold; an export target goes with none.
 
         Raises:
-            InputError: for a state, scenarios or limits that do not fit the battery or the horizon.
+            InputError: for a state, scenarios, requests or limits that do not fit the battery or
+                the horizon.
             EngineError: for what engine "storage" cannot plan exactly, with slot and reason.
             KernelError: where engine "storage" finds no numba.
             SolverError: where HiGHS fails, which no valid input is known to cause.
@@ -127,11 +140,13 @@ class Planner:
         if scenarios is not None and not isinstance(scenarios, Scenarios):
             raise HorizonError("scenarios", repr(scenarios)[:80], "mpc.Scenarios, or None")
         problem = make_problem(self.site, horizon, soc_kwh)
+        if scenarios is not None:
+            problem = on_scenarios(problem, scenarios, recourse)
+        problem = _requested(problem, scenarios, requests)
         if scenarios is None:
             return self._by_engine(
                 lambda: plan_storage(problem), lambda: self._plan_highs(problem, previous)
             )
-        problem = on_scenarios(problem, scenarios, recourse)
         return self._by_engine(
             lambda: plan_scenarios(problem, scenarios, recourse),
             lambda: plan_two_stage(problem, scenarios, lambda one: self._plan_highs(one, previous)),
@@ -156,7 +171,8 @@ class Planner:
         inside, cheats = problem.start_side == 0, cheats_in(problem, relaxed.flows)
         gap = relaxed.costs.objective - relaxed.solution.objective
         if inside and gap <= tolerance and not cheats.grid_charge.any():
-            return _finish(problem, model, relaxed, warm, gap=0.0, one_sided=True)
+            one_sided = not model.structure.export_target
+            return _finish(problem, model, relaxed, warm, gap=0.0, one_sided=one_sided)
         suspects = suspects_of(problem)
         if inside:
             suspects |= cheats
@@ -232,6 +248,24 @@ class Planner:
         numbers = model.numbers(problem)
         fix_directions(problem, model, numbers, directions)
         return _priced(problem, model, self._solver.solve(model.matrix, numbers))
+
+
+def _requested(problem: Problem, scenarios: Scenarios | None, requests: Requests | None) -> Problem:
+    """Return the problem with what is asked of its plan; unchanged where nothing is.
+
+    Raises:
+        RequestError: for requests that do not fit the horizon, the battery or scenarios.
+    """
+    if requests is None:
+        return problem
+    if not isinstance(requests, Requests):
+        raise RequestError("requests", repr(requests)[:80], "mpc.Requests, or None")
+    if len(requests) == 0:
+        return problem
+    if scenarios is not None and requests.export_target is not None:
+        want = "a plan without scenarios: what counts in each of them is no linear program"
+        raise RequestError("requests.export_target", "given along with scenarios", want)
+    return with_requests(problem, requests)
 
 
 def _priced(problem: Problem, model: HouseModel, solution: Solution) -> _Answer:

@@ -18,7 +18,7 @@ A start below the minimum (above the maximum) is no reachability matter: ``start
 and ``exactness`` keeps the bound at the start until it has been passed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,11 +26,12 @@ from mpc.arrays import F64, per_slot
 from mpc.errors import SiteError, StateError
 from mpc.horizon import Horizon
 from mpc.physics import battery_power
+from mpc.requests import Requests, Wanted, wanted_of
 from mpc.rules import Limits, Rules, headroom_kwh, rules_of, slot_limits
 from mpc.site import Site, as_limit
 from mpc.terminal import TerminalCurve, follow_on_pieces
 
-__all__ = ["Problem", "terminal_curve"]
+__all__ = ["Problem", "make_problem", "terminal_curve", "with_requests"]
 
 PENALTY_FACTOR = 100.0
 PENALTY_FLOOR_PER_KWH = 0.1
@@ -60,6 +61,7 @@ class Problem:
         reserve: wished stored energy at the end of each slot, priced.
         penalty_per_kwh: price of exceeding a limit (Q4).
         terminal: worth of the energy left.
+        wanted: what is asked of the plan beside the least cost, if anything.
     """
 
     site: Site
@@ -84,6 +86,7 @@ class Problem:
     reserve: F64
     penalty_per_kwh: float
     terminal: TerminalCurve
+    wanted: Wanted | None = None
 
     @property
     def net(self) -> F64:
@@ -162,6 +165,22 @@ def make_problem(site: Site, horizon: Horizon, soc_kwh: float) -> Problem:
         penalty_per_kwh=_penalty(site, slots, max(float(np.abs(p).max()) for p in prices)),
         terminal=terminal,
     )
+
+
+def with_requests(problem: Problem, requests: Requests) -> Problem:
+    """Return the problem with requests, its grid limits priced above them (RQ5).
+
+    Raises:
+        RequestError: for slots the horizon does not have, or a target above the capacity.
+    """
+    wanted = wanted_of(
+        requests,
+        price_per_kwh=problem.penalty_per_kwh,
+        capacity_kwh=problem.site.battery.capacity_kwh,
+        net_kwh=problem.net,
+        export_max_kwh=problem.export_max,
+    )
+    return replace(problem, penalty_per_kwh=wanted.grid_price_per_kwh, wanted=wanted)
 
 
 def terminal_curve(site: Site, following: Horizon) -> TerminalCurve:

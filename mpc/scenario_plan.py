@@ -24,6 +24,7 @@ from mpc.storage import (
     limits_of,
     plan_of_flows,
     refuse_defect,
+    refuse_requests,
     refuse_start,
     series_of,
     terminal_of,
@@ -36,8 +37,8 @@ def plan_scenarios(problem: Problem, scenarios: Scenarios, recourse: float) -> P
     """Plan with the storage engine on scenarios.
 
     Raises:
-        EngineError: for a slot of a scenario or of the horizon whose cost is not convex, or a start
-            outside the window.
+        EngineError: for a slot of a scenario or of the horizon whose cost is not convex, a start
+            outside the window, or requests.
         KernelError: where numba is not installed.
     """
     return plan_scenarios_with_values(problem, scenarios, recourse)[0]
@@ -59,6 +60,7 @@ def plan_scenarios_with_values(
         KernelError: where numba is not installed.
     """
     refuse_start(problem)
+    refuse_requests(problem)
     series, limits, scenes = series_of(problem), limits_of(problem), scenes_of(problem, scenarios)
     slope, length = terminal_of(problem)
     bundle = make_bundle(len(scenarios), len(series), slope.size, cells)

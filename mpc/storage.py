@@ -44,6 +44,7 @@ __all__ = [
     "plan_storage",
     "plan_with_values",
     "refuse_defect",
+    "refuse_requests",
     "refuse_start",
     "series_of",
     "terminal_of",
@@ -115,10 +116,11 @@ def plan_with_values(problem: Problem) -> tuple[Plan, ValueFunctions]:
     """Return the plan, and the value functions it follows from.
 
     Raises:
-        EngineError: for a slot whose cost is not convex, or a start outside the window.
+        EngineError: for a slot whose cost is not convex, a start outside the window, or requests.
         KernelError: where numba is not installed.
     """
     refuse_start(problem)
+    refuse_requests(problem)
     series, limits = series_of(problem), limits_of(problem)
     values, work = _values(problem, series, limits)
     out = np.empty((len(series), FLOWS))
@@ -182,6 +184,13 @@ def refuse_start(problem: Problem) -> None:
         f"a start between {low} and {high} kWh; or plan with engine='auto' or 'highs'",
         0,
     )
+
+
+def refuse_requests(problem: Problem) -> None:
+    """Refuse blocks and export targets: what one slot owes another is no convex cost of slots."""
+    if problem.wanted is not None:
+        got = f"planned with {len(problem.wanted.requests)} requests (blocks, an export target)"
+        raise EngineError(got, f"none; {_CURE}")
 
 
 def refuse_defect(problem: Problem, slot: int, defect: int) -> None:

@@ -122,7 +122,7 @@ def _copy(problem: Problem, scenarios: Scenarios, k: int) -> Problem:
         terminal_value=problem.terminal,
     )
     copy = make_problem(problem.site, horizon, problem.soc_start_kwh)
-    return replace(copy, penalty_per_kwh=problem.penalty_per_kwh)
+    return replace(copy, penalty_per_kwh=problem.penalty_per_kwh, wanted=problem.wanted)
 
 
 def _solve(copies: _Copies) -> Solution:
@@ -186,7 +186,7 @@ def _outlook(
             honest = False
             plan = plan_one(_ending_first_at(problem, stored_kwh))
             cost, low = plan.objective, float(plan.energy_value[1])
-            low = high = low + _reserve_worth(problem, stored_kwh)
+            low = high = low + _end_worth(problem, stored_kwh)
         else:
             values = energy_values(problem, flows, _dual_values(model, row_dual / weight))
             low, high = float(values[0][0]), float(values[1][0])
@@ -200,9 +200,14 @@ def _cheats(problem: Problem, flows: Flows) -> bool:
     return bool(cheats_in(problem, flows).grid_charge.any())
 
 
-def _reserve_worth(problem: Problem, stored_kwh: float) -> float:
-    """Return what a kWh more saves of the reserve missing at the end of slot 0, per kWh."""
-    return problem.site.reserve_price_per_kwh if stored_kwh < problem.reserve[0] else 0.0
+def _end_worth(problem: Problem, stored_kwh: float) -> float:
+    """Return what a kWh more saves of what is missing at the end of slot 0 itself, per kWh."""
+    worth = problem.site.reserve_price_per_kwh if stored_kwh < problem.reserve[0] else 0.0
+    wanted = problem.wanted
+    if wanted is None:
+        return worth
+    missing, excess = stored_kwh < wanted.soc_low[0], stored_kwh > wanted.soc_high[0]
+    return worth + wanted.price_per_kwh * (float(missing) - float(excess))
 
 
 def _dual_values(model: HouseModel, row_dual: F64) -> F64:
@@ -211,6 +216,8 @@ def _dual_values(model: HouseModel, row_dual: F64) -> F64:
     values[0] = values[1]
     if model.structure.reserve:
         values[0] += row_dual[model.reserve_row.start]
+    if model.structure.targets:
+        values[0] += row_dual[model.requests.target_row.start]
     return values + 0.0
 
 

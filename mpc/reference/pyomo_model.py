@@ -6,7 +6,9 @@ import numpy as np
 import pyomo.environ as pyo
 
 from mpc.horizon import Horizon
+from mpc.reference.pyomo_requests import request_cost
 from mpc.reference.scalars import Model, limits_of
+from mpc.requests import Requests
 from mpc.site import Site
 
 Pairs = Sequence[tuple[float, float]]
@@ -19,6 +21,8 @@ def solve_pyomo(
     *,
     terminal: Pairs,
     penalty_per_kwh: float,
+    requests: Requests | None = None,
+    request_price_per_kwh: float = 0.0,
     exact: bool = False,
 ) -> float:
     """Return the least objective, currency.
@@ -29,9 +33,14 @@ def solve_pyomo(
         soc_kwh: stored energy at the start.
         terminal: (soc_kwh, marginal price) pairs of the terminal curve.
         penalty_per_kwh: price of exceeding a grid limit.
+        requests: what is asked of the plan.
+        request_price_per_kwh: of every kWh that is missing or done against a block.
         exact: put binaries on every slot, for directions and for a start outside the window.
     """
     m = build_pyomo(site, horizon, soc_kwh, terminal=terminal, penalty_per_kwh=penalty_per_kwh)
+    if requests is not None:
+        asked = request_cost(m, site, horizon, requests, request_price_per_kwh)
+        m.objective.set_value(m.objective.expr + asked)
     if exact:
         _forbid_opposites(m, site, horizon)
         _start_outside(m, site, soc_kwh)
