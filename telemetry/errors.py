@@ -6,6 +6,7 @@
     ├── SeriesError           arrays of the wrong shape, unit or content
     ├── MissingExtraError     an optional package is needed for this and absent
     ├── ImportFileError       a file of which nothing can be imported
+    ├── ManualBlockError      a block of the manual plan that nobody can carry out
     ├── SensorError           an entity that cannot measure what it should
     ├── MirrorError           a setting with which no mirror shall be opened
     ├── ClockError            two clocks disagree
@@ -74,6 +75,14 @@ class ImportFileError(TelemetryError):
     def __init__(self, path: str, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(f"{path}: {reason}")
+
+
+class ManualBlockError(TelemetryError, ValueError):
+    """A block of the manual plan that nobody can carry out, or that is not there to take back."""
+
+    def __init__(self, name: str, got: object, want: str) -> None:
+        self.name, self.got, self.want = name, got, want
+        super().__init__(f"{name} is {got}, want {want}")
 
 
 class SensorError(TelemetryError, ValueError):

@@ -310,6 +310,20 @@ def latest(
     return Reading(slot_start=start, value=value, provenance=provenance, quality=Quality(quality))
 
 
+def measured_after(conn: sa.Connection, *, home_id: str, moment: datetime) -> datetime | None:
+    """Read the newest slot of the house's own meters; see ``Store.measured_after``."""
+    own = (Provenance.LIVE, Provenance.STATISTICS_5MIN, Provenance.STATISTICS_HOURLY)
+    # By channel, so that the end of the key's index answers.
+    statement = (
+        sa.select(sa.func.max(table.c.slot_start))
+        .where(table.c.home_id == home_id, table.c.channel.in_([one.value for one in Channel]))
+        .where(table.c.slot_start > moment, table.c.value.is_not(None))
+        .where(table.c.provenance.in_([one.value for one in own]))
+    )
+    newest: datetime | None = conn.execute(statement).scalar()
+    return newest
+
+
 def coverage(
     conn: sa.Connection, home_id: str, channel: Channel | str, as_of: datetime | None
 ) -> Coverage | None:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from telemetry.errors import TimeError
 from telemetry.slots import from_epoch, to_epoch
 
-SCHEMA_HEAD = "0004"
+SCHEMA_HEAD = "0006"
 
 # MEDIUMBLOB on MariaDB: a plain BLOB there ends at 64 KB.
 BLOB_BYTES = 2**24 - 1
@@ -210,6 +210,36 @@ plans = sa.Table(
     sa.Column("objective", sa.Double),
     _text("plan_schema", 64),
     _blob(),
+    **MYSQL_OPTIONS,
+)
+
+# What a plan may be used for: a row beside those plans that were made for control.
+plan_fitness = sa.Table(
+    "plan_fitness",
+    metadata,
+    _home(),
+    _text("system_id", 64, key=True),
+    _text("scenario", 64, key=True),
+    _time("issued_at", key=True),
+    _time("valid_until"),
+    sa.Column("reasons", sa.Text, nullable=False),
+    sa.Column("substitutions", sa.Text, nullable=False),
+    **MYSQL_OPTIONS,
+)
+
+# What people asked the battery to do; nothing is deleted, so that a look back sees it.
+manual_blocks = sa.Table(
+    "manual_blocks",
+    metadata,
+    _home(),
+    _text("block_id", 16, key=True),
+    _text("kind", 16),
+    _time("start"),
+    _time("end"),
+    _number("target_soc", nullable=True),
+    _time("created_at"),
+    sa.Column("cleared_at", UtcSeconds),
+    _text("system_id", 64),
     **MYSQL_OPTIONS,
 )
 

@@ -30,6 +30,7 @@ from telemetry import (
 from telemetry.arrays import F64, I64
 from telemetry.channels import Channel, Provenance, Quality
 from telemetry.forecast_table import ForecastSeries
+from telemetry.freshness import FreshnessStore
 from telemetry.home import Home
 from telemetry.observations import Coverage, Observations, Reading
 from telemetry.plan_table import StoredPlan
@@ -40,11 +41,12 @@ from telemetry.replay_table import ReplayDay, StoredReplay
 from telemetry.slots import to_epoch
 from telemetry.sql import WriteCounts
 from telemetry.store_episodes import EpisodeStore
+from telemetry.store_manual import ManualStore
 from telemetry.weather_table import WeatherIssue, WeatherSeries
 
 
 @final
-class Store(EpisodeStore):
+class Store(EpisodeStore, FreshnessStore, ManualStore):
     """Facts of homes in an SQLite file (or on MariaDB); made by ``Store.open``."""
 
     def put_home(self, home: Home) -> WriteCounts:
@@ -144,6 +146,14 @@ class Store(EpisodeStore):
             return observations.latest(
                 conn, home_id=home_id, channel=channel, as_of=as_of, not_before=not_before
             )
+
+    def measured_after(self, home_id: str, moment: datetime) -> datetime | None:
+        """Start of the newest slot that starts after a moment and that the own meters measured.
+
+        Files and what was made do not count: they follow no clock of this house.
+        """
+        with self._read_home(home_id) as conn:
+            return observations.measured_after(conn, home_id=home_id, moment=moment)
 
     def coverage(
         self, home_id: str, channel: Channel | str, *, as_of: datetime | None = None

@@ -85,6 +85,26 @@ class StoreBase:
             yield
 
     @contextmanager
+    def undone(self) -> Iterator[None]:
+        """All writes inside are seen inside alone, and undone at the end: a rehearsal.
+
+        On SQLite others may write until the first write inside.
+
+        Raises:
+            ReadOnlyError: the store was opened read-only.
+        """
+        if self._read_only:
+            raise ReadOnlyError(self.name)
+        with database.faults_told(self.name), self._engine.connect() as conn:
+            outer = conn.begin()
+            self._active = conn
+            try:
+                yield
+            finally:
+                self._active = None
+                outer.rollback()
+
+    @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
         if self._read_only:
             raise ReadOnlyError(self.name)

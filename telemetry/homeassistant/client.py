@@ -111,6 +111,10 @@ class HomeAssistant:
         """Home Assistant's own time, UTC, to the second."""
         return self._retry.run(lambda: self._rest.once("/", {}, replies.date))
 
+    def is_administrator(self) -> bool:
+        """Whether the token is of one: who records needs none, who sets states does."""
+        return self._call("auth/current_user", replies.is_administrator)
+
     def states(self) -> Mapping[str, State]:
         """All entities as they are now; a removed one is ``unavailable``."""
         return self._call("get_states", replies.states)

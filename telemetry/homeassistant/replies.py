@@ -45,6 +45,14 @@ def metas(result: Json) -> dict[str, StatisticMeta]:
     return {meta.entity_id: meta for meta in found}
 
 
+def is_administrator(result: Json) -> bool:
+    """Whether a user is an administrator."""
+    try:
+        return bool(result["is_admin"])
+    except (TypeError, KeyError) as err:
+        raise GarbledError(f"a user of other shape ({err!r})") from err
+
+
 def states(result: Json) -> dict[str, State]:
     """All entities as they are now, by id."""
     try:

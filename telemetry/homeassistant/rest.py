@@ -1,13 +1,13 @@
-"""Home Assistant's REST API, read only."""
+"""Home Assistant's REST API: questions, and states that are set."""
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from telemetry.errors import MissingExtraError
+from telemetry.errors import MissingExtraError, PeerAuthError
 from telemetry.homeassistant.address import Address
 from telemetry.homeassistant.http_status import refuse_status, refuse_stranger
 from telemetry.homeassistant.retry import GarbledError, LostError
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import httpx
 
 _T = TypeVar("_T")
+_DONE = (HTTPStatus.OK, HTTPStatus.CREATED)
+_NO_ENTITY = "Entity not found"
+_MAY_NOT_SET = "the token's user may read but not set states (HTTP 401)"
+_ADMINISTRATOR = "give publish.token one of an administrator; nobody else may"
 
 
 class Rest:
@@ -41,22 +45,54 @@ class Rest:
             PeerAuthError: the token was refused.
             PeerUnreachableError: it is no Home Assistant.
         """
+        return parse(self._checked(self._sent("GET", path, params=dict(params))))
+
+    def state(self, entity_id: str, parse: Callable[[httpx.Response], _T]) -> _T | None:
+        """Get an entity's state and return it parsed; None where there is no such entity.
+
+        Raises:
+            As ``once``.
+        """
+        response = self._sent("GET", f"/states/{entity_id}")
+        if response.status_code == HTTPStatus.NOT_FOUND and _NO_ENTITY in response.text:
+            return None
+        return parse(self._checked(response))
+
+    def set_state(self, entity_id: str, body: Mapping[str, object]) -> None:
+        """Set an entity's state and attributes.
+
+        Raises:
+            PeerAuthError: the token was refused, or its user may not set states.
+            Others as ``once``.
+        """
+        response = self._sent("POST", f"/states/{entity_id}", json=dict(body))
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            # It says the same to a stranger as to a user who may not: that one it lets read.
+            self._checked(self._sent("GET", "/"))
+            raise PeerAuthError(self._address.peer, _MAY_NOT_SET, _ADMINISTRATOR)
+        self._checked(response)
+
+    def _sent(self, method: str, path: str, **content: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
+        """Send one request below ``/api`` and return whatever comes back."""
         client = self._opened()
         import httpx  # noqa: PLC0415
 
         try:
-            response = client.get(f"{self._address.url}/api{path}", params=dict(params))
+            return client.request(method, f"{self._address.url}/api{path}", **content)
         except httpx.RequestError as err:
             if (cause := tls_error(err)) is not None:
                 refuse_tls(self._address, cause)
             raise LostError(f"no answer ({str(err) or type(err).__name__})") from err
+
+    def _checked(self, response: httpx.Response) -> httpx.Response:
+        """Return an answer that is one, and raise what any other means."""
         if response.status_code == HTTPStatus.BAD_REQUEST:
             raise GarbledError(f"it refused the question: {response.text[:200]}")
-        if response.status_code != HTTPStatus.OK:
+        if response.status_code not in _DONE:
             refuse_status(self._address, response.status_code, response.text)
         if "html" in response.headers.get("Content-Type", ""):
             refuse_stranger(self._address, "a web page")
-        return parse(response)
+        return response
 
     def close(self) -> None:
         """Close the connection, if there is one."""

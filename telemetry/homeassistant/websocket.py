@@ -102,7 +102,7 @@ class Socket:
         except ImportError:
             raise MissingExtraError("websockets", "live", "reading Home Assistant") from None
         try:
-            return self._stack.enter_context(
+            opened = self._stack.enter_context(
                 connect(
                     self._address.websocket,
                     # An own socket: no proxy of the environment between us and the house.
@@ -121,6 +121,9 @@ class Socket:
                 body = bytes(response.body or b"").decode(errors="replace")
                 refuse_status(self._address, response.status_code, body)
             raise LostError(f"no connection ({_said(err)})") from err
+        # Over TLS the library takes the limit off, and a send could then wait for ever.
+        opened.socket.settimeout(self._timeout)
+        return opened
 
     def _dialled(self) -> socket.socket:
         place = (self._address.host, self._address.port)

@@ -77,9 +77,9 @@ def test_newer_store_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(path) as raw:
         raw.execute("UPDATE alembic_version SET version_num = '9999'")
     raw.close()
-    with pytest.raises(SchemaVersionError, match="revision is 9999, want 0004; a newer Darkstar"):
+    with pytest.raises(SchemaVersionError, match="revision is 9999, want 0006; a newer Darkstar"):
         Store.open(path)
-    with pytest.raises(SchemaVersionError, match="revision is 9999, want 0004; a newer Darkstar"):
+    with pytest.raises(SchemaVersionError, match="revision is 9999, want 0006; a newer Darkstar"):
         Store.open(path, read_only=True)
 
 
@@ -123,7 +123,7 @@ def test_read_only_store(tmp_path: Path, villa: Home) -> None:
 
 def test_read_only_store_is_not_migrated(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "empty.sqlite").execute("VACUUM").connection.close()
-    with pytest.raises(SchemaVersionError, match="revision is none, want 0004; a store opened"):
+    with pytest.raises(SchemaVersionError, match="revision is none, want 0006; a store opened"):
         Store.open(tmp_path / "empty.sqlite", read_only=True)
 
 

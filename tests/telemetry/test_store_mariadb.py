@@ -24,6 +24,7 @@ from telemetry.errors import (
     StoreError,
     UnknownHomeError,
 )
+from telemetry.manual_table import BlockKind, ManualBlock
 from telemetry.migrate import alembic_config
 from telemetry.plan_table import StoredPlan
 from telemetry.quality_table import DayClass, DayQuality
@@ -83,6 +84,14 @@ MARK = SimulatedDay(
     task_hash="a" * 32,
     episodes=96,
 )
+BLOCK = ManualBlock(
+    block_id="0123abcd",
+    kind=BlockKind.CHARGE,
+    start=NOON,
+    end=END,
+    target_soc=0.1 + 0.2,
+    created_at=NOON - timedelta(hours=1),
+)
 EPISODES = [an_episode(number, schedule_json=ODD * number) for number in range(120)]
 
 WRITES: dict[str, Callable[[Store], object]] = {
@@ -124,6 +133,7 @@ WRITES: dict[str, Callable[[Store], object]] = {
         [(one.episode_id, one.content_hash) for one in EPISODES[:50]]
     ),
     "simulated day": lambda store: store.put_simulated_day("villa", MARK),
+    "manual block": lambda store: store.put_manual_block("villa", BLOCK),
 }
 READS: dict[str, Callable[[Store], object]] = {
     "homes": lambda store: store.homes(),
@@ -144,6 +154,7 @@ READS: dict[str, Callable[[Store], object]] = {
     "episodes": lambda store: tuple(store.episodes(EpisodeFilter())),
     "to mirror": lambda store: store.episodes_to_mirror(1000),
     "summary": lambda store: store.episode_summary(EpisodeFilter()),
+    "manual plan": lambda store: store.manual_blocks("villa", NOON, END, as_of=NOON),
     "simulated": lambda store: store.simulated_days("villa", "0-recorded", MARK.config_hash),
 }
 
@@ -285,7 +296,7 @@ def test_a_store_of_0003_keeps_its_data(mariadb: RealMariaDB) -> None:
             "INSERT INTO homes (home_id, name, planes, currency) VALUES ('villa', 'V', '[]', 'SEK')"
         )
     engine.dispose()
-    with pytest.raises(SchemaVersionError, match="revision is 0003, want 0004"):
+    with pytest.raises(SchemaVersionError, match="revision is 0003, want 0006"):
         Store.open(dsn, read_only=True)
     with Store.open(dsn, system_id="test") as store:
         assert [home.name for home in store.homes()] == ["V"]
