@@ -17,7 +17,9 @@ from mpc.arrays import F64
 from mpc.curves import Curve, slopes_at
 from mpc.jit import compiled
 from mpc.pieces import MOST_PIECES
+from mpc.problem import PENALTY_FACTOR
 from mpc.program import CHARGE, DISCHARGE, FLOWS, SOC
+from mpc.requests import GRID_RANK
 from mpc.rules import Limits, Rules, Slot
 from sim.dispatch import (
     HOLD,
@@ -100,12 +102,16 @@ def value_command(value: Value, advice: Advice, told: tuple[float, float]) -> Co
 def plan_command(plan: Plan, dispatch: int) -> Command:
     """Return what the first slot of a plan tells the controller.
 
+    In a slot of a block the battery does what was planned, whatever load and PV do: energy values
+    and prices tell nothing of what was asked for.
+
     Args:
         plan: of which the duals tell the value on both sides of its state.
         dispatch: code of ``sim.dispatch``.
     """
+    asked = plan.requests is not None and plan.requests.block_at(0) is not None
     return Command(
-        dispatch=dispatch,
+        dispatch=SETPOINT if asked else dispatch,
         advice=_advice(plan, dispatch),
         value=_value(plan),
         told=(float(plan.import_price[0]), float(plan.export_price[0])),
@@ -140,12 +146,19 @@ def _penalty(plan: Plan) -> float | None:
     """Return the plan's own price of a broken limit (Q4 of ``mpc.problem``), if it breaks one.
 
     It is part of the plan's energy values then; compared with another price, dispatch would break
-    limits now to keep them later, or the reverse.
+    limits now to keep them later, or the reverse. Requests too are part of them, at a price as high
+    as that of limits without requests: a fuse comes before a wish, so limits cost more than any
+    value of a plan with requests (RQ5).
     """
     for broken in plan.violations:
         if broken.limit in _GRID_LIMITS:
             return broken.cost / broken.amount_kwh
-    return None
+    if plan.requests is None:
+        return None
+    values = (plan.energy_value_up[0], plan.energy_value_down[0])
+    prices = (plan.import_price, plan.export_price)
+    highest = max(float(np.abs(price).max()) for price in prices)
+    return GRID_RANK * max(*(abs(float(v)) for v in values), PENALTY_FACTOR * highest)
 
 
 def _value(plan: Plan) -> Value:

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from mpc import Plan, TerminalCurve, Violation
+from mpc import Plan, Requests, TerminalCurve, Violation
+from mpc.plan_json import requests_from
 from sim.episode_schema import (
     BATTERY,
     BOUNDS,
@@ -79,7 +80,8 @@ class EpisodeArrays:
         charge_efficiency, discharge_efficiency, wear_cost_per_kwh: the battery.
         planned_cost: the objective, ``bill + wear + penalty - terminal``.
         bill, wear, penalty, terminal: of the plan.
-        violations: soft limits that the plan breaks.
+        violations: soft limits that the plan breaks, and what it was asked for and does not do.
+        requests: blocks that it was asked for, of a manual plan or a what-if; None without any.
         context: what else was known.
         realised: of the first slot; ``None`` where it is not known.
         overrides: what a strategy engine changed of the configuration.
@@ -126,6 +128,7 @@ class EpisodeArrays:
     penalty: float
     terminal: float
     violations: tuple[Violation, ...]
+    requests: Requests | None
     context: EpisodeContext
     realised: SlotMoney | None
     overrides: Mapping[str, object]
@@ -231,6 +234,7 @@ def _facts(
         "status": str(schedule["status"]),
         "terminal_curve": TerminalCurve.of(inputs["terminal_curve"]).pairs(),
         "violations": tuple(_violations(schedule.get("violations", {}))),
+        "requests": _requests(schedule),
         "realised": _realised(episode),
         "overrides": dict(json.loads(episode.config_overrides_json)),
     }
@@ -253,6 +257,12 @@ def _realised(episode: Episode) -> SlotMoney | None:
     if bill is None or wear is None or cost is None:
         return None
     return SlotMoney(bill=bill, wear=wear, cost=cost)
+
+
+def _requests(schedule: Mapping[str, Any]) -> Requests | None:
+    """Return what the plan was asked for."""
+    found = schedule.get("requests")
+    return None if found is None else requests_from(found, slots=len(schedule["soc_kwh"]))
 
 
 def _violations(found: Mapping[str, Any]) -> Iterator[Violation]:

@@ -16,7 +16,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
@@ -38,13 +38,19 @@ from sim.slots import BILL, PENALTY, WEAR
 from sim.window import ReplayWindow
 from telemetry.arrays import I64
 from telemetry.episode import Episode
+from telemetry.manual_table import ManualBlock
 from telemetry.slots import from_epoch, to_epoch
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = ["HIGHS", "STORAGE", "DayResult", "DayTask", "HeldForecasts", "run_day"]
 
 STORAGE, HIGHS = "storage", "highs"
 _HASH_BYTES = 16
 _REPLAY = "replay"
+_ABSENT_IF_EMPTY = ("manual", "wanted")
+"""Fields of tasks that came later: without them a day's hash is what it was before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,6 +73,7 @@ class DayTask:
         observed: (2, 96 + n) load and PV of the slots from 24 h before the day, as known today.
         observed_known_at: (2, 96 + n) epoch second at which each became known.
         context: what else was known.
+        manual: blocks of the manual plan that some slot's plan heeds; only engine ``highs`` can.
     """
 
     system_id: str
@@ -84,6 +91,7 @@ class DayTask:
     observed: F64
     observed_known_at: I64
     context: DayContext
+    manual: tuple[ManualBlock, ...] = ()
 
     @property
     def home_id(self) -> str:
@@ -156,7 +164,7 @@ def _plans(task: DayTask, rows: F64) -> Iterator[Plan]:
     """Yield the plan of every slot, its row of ``rows`` written."""
     held = HeldForecasts(name="held", start=task.window.realised.start, arrays=task.known)
     if task.engine == HIGHS:
-        yield from highs_plans(task.window, held, VALUE, rows)
+        yield from highs_plans(task.window, held, VALUE, rows, task.manual)
     else:
         rows[:] = run_storage(task.window, held, VALUE)
         yield from storage_plans(task.window, held, rows)
@@ -210,9 +218,7 @@ def _parts(value: object) -> Iterator[bytes]:
     """
     if is_dataclass(value) and not isinstance(value, type):
         yield type(value).__name__.encode() + b"("
-        for field in fields(value):
-            yield field.name.encode() + b"="
-            yield from _parts(getattr(value, field.name))
+        yield from _fields(value)
         yield b")"
     elif isinstance(value, np.ndarray):
         array = np.ascontiguousarray(value)
@@ -231,6 +237,15 @@ def _parts(value: object) -> Iterator[bytes]:
         yield b"]"
     else:
         yield _scalar(value)
+
+
+def _fields(value: "DataclassInstance") -> Iterator[bytes]:
+    """Yield what the fields of a dataclass are made of."""
+    for field in fields(value):
+        content = getattr(value, field.name)
+        if field.name not in _ABSENT_IF_EMPTY or content:
+            yield field.name.encode() + b"="
+            yield from _parts(content)
 
 
 def _scalar(value: object) -> bytes:

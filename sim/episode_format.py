@@ -16,6 +16,7 @@ from itertools import groupby
 import numpy as np
 
 from mpc import Plan, Violation
+from mpc.plan_json import told_requests
 from sim.episode_arrays import EpisodeArrays, read_episode
 from sim.episode_schema import (
     BATTERY,
@@ -159,6 +160,8 @@ def _schedule(plan: Plan) -> str:
     if plan.expected_objective is not None:  # what status and gap speak of, then
         columns["scenarios"] = str(plan.scenarios)
         columns["expected_objective"] = _number(plan.expected_objective)
+    if plan.requests is not None:
+        columns["requests"] = _json(told_requests(plan.requests))
     if plan.curtail_kwh.any():
         columns["curtail_kwh"] = _series(plan.curtail_kwh)
     if plan.violations:

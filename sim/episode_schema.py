@@ -2,7 +2,8 @@
 
     inputs    what was known: prices, forecasts, stored energy, the 96 elapsed slots
     context   vacation, alarm, volatility, quality of the day, what a scenario changed
-    schedule  the plan: stored energy, energy values, curtailed PV, cost, certificate
+    schedule  the plan: stored energy, energy values, curtailed PV, cost, certificate, and the
+              blocks it was asked for, if any
 
 Numbers have 4 decimals, null is missing. Flows are left out: balances give them back,
 

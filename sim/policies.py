@@ -4,12 +4,12 @@ A run returns (N, 10): the columns of ``sim.slots.COLUMNS``, then what one kWh m
 to be worth at the slot's end (mean of both sides, NaN for a policy without values).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import numpy as np
 
-from mpc import Horizon, Plan, Planner, TerminalCurve
+from mpc import Horizon, Plan, Planner, Requests, TerminalCurve
 from mpc.arrays import F64
 from mpc.errors import EngineError
 from mpc.jit import compiled
@@ -33,8 +33,10 @@ from sim.loop import (
     run_loop,
     run_scenario_loop,
 )
+from sim.manual import in_force, requests_for
 from sim.slots import COLUMNS, SOC, run_policy, run_slot
 from sim.window import ReplayWindow
+from telemetry.manual_table import ManualBlock
 from telemetry.slots import SLOT_MINUTES
 
 __all__ = [
@@ -97,23 +99,37 @@ def run_storage(window: ReplayWindow, forecasts: Forecasts, code: int) -> F64:
     return rows
 
 
-def run_highs(window: ReplayWindow, forecasts: Forecasts, code: int) -> F64:
+def run_highs(
+    window: ReplayWindow, forecasts: Forecasts, code: int, manual: Sequence[ManualBlock] = ()
+) -> F64:
     """Return the rows of the closed loop with HiGHS: one LP after the other.
 
     The first plan of the window and of each local day is cold, the others start from the one
     before: from the same stored energy a whole day is planned alike in every window. A state that
     misses a bound by rounding is planned from the bound: outside it every plan would be a search.
 
+    Args:
+        window: the stretch of history.
+        forecasts: what was known at each slot.
+        code: of ``sim.dispatch``; the slots of manual blocks go as planned.
+        manual: blocks; each plan heeds those that were in force at its slot.
+
     Raises:
         ReplayError: where the forecasts do not fit.
     """
     rows = empty_rows(len(window))
-    for _ in highs_plans(window, forecasts, code, rows):
+    for _ in highs_plans(window, forecasts, code, rows, manual):
         pass
     return rows
 
 
-def highs_plans(window: ReplayWindow, forecasts: Forecasts, code: int, rows: F64) -> Iterator[Plan]:
+def highs_plans(
+    window: ReplayWindow,
+    forecasts: Forecasts,
+    code: int,
+    rows: F64,
+    manual: Sequence[ManualBlock] = (),
+) -> Iterator[Plan]:
     """Yield the plan of every slot of ``run_highs``, its row of (N, 10) ``rows`` written.
 
     Raises:
@@ -128,7 +144,9 @@ def highs_plans(window: ReplayWindow, forecasts: Forecasts, code: int, rows: F64
                 plan = None
             horizon = _horizon(window, known, n - first, n)
             start = snapped(stored, limits_at(window.limits, n))
-            plan = _planned(planner, horizon, start, plan, scenes, n - first)
+            asked = in_force(manual, horizon.start, horizon.end)
+            requests = requests_for(asked, horizon, window.site)
+            plan = _planned(planner, horizon, start, plan, scenes, n - first, requests)
             stored = carry_out(window, plan, code, stored, rows, n)
             yield plan
 
@@ -165,12 +183,19 @@ def _planned(
     previous: Plan | None,
     scenes: KnownScenes | None,
     row: int,
+    requests: Requests | None = None,
 ) -> Plan:
     """Plan one slot of a window, on its scenarios where there are any."""
     if scenes is None:
-        return planner.plan(horizon, start_kwh, previous)
-    scenarios = scenarios_at(scenes, row, len(horizon))
-    return planner.plan(horizon, start_kwh, previous, scenarios=scenarios, recourse=scenes.recourse)
+        return planner.plan(horizon, start_kwh, previous, requests=requests)
+    return planner.plan(
+        horizon,
+        start_kwh,
+        previous,
+        scenarios=scenarios_at(scenes, row, len(horizon)),
+        recourse=scenes.recourse,
+        requests=requests,
+    )
 
 
 def refuse_first_slots(window: ReplayWindow, forecasts: Forecasts) -> None:

@@ -6,9 +6,10 @@
     head, rows = replay_rows(chain, ...)          # ``sim.simulation_replay``
 
 One battery goes through all days by the storage engine with value dispatch, by HiGHS through a day
-that the engine cannot plan exactly. Days that are not simulated are carried too, as far as load,
-PV, prices and a forecast are known; through the others the battery rests. Each day is a window of
-its own, so that its episodes do not depend on how far the simulation goes. Units: kWh, UTC.
+that the engine cannot plan exactly, and through one of which some plan heeds a manual block. Days
+that are not simulated are carried too, as far as load, PV, prices and a forecast are known; through
+the others the battery rests. Each day is a window of its own, so that its episodes do not depend on
+how far the simulation goes. Units: kWh, UTC.
 """
 
 import hashlib
@@ -32,12 +33,14 @@ from sim.episode_day import HIGHS, STORAGE, DayTask, HeldForecasts
 from sim.errors import KnownInputsError, RefusedError, ReplayError
 from sim.facts import Facts
 from sim.history import realised
+from sim.manual import heeded
 from sim.planning import HomeModel, zone_of
 from sim.policies import last_curve, refuse_first_slots, run_highs, run_storage
 from sim.simulation_days import ChosenDay, StartSoc, choose_days, start_soc
 from sim.slots import SOC
 from sim.window import ReplayWindow, day_after_curve, replay_window
 from telemetry.arrays import I64
+from telemetry.manual_table import ManualBlock
 from telemetry.slots import SLOT_SECONDS, local_day, to_epoch
 
 __all__ = [
@@ -57,6 +60,7 @@ ENGINES = (AUTO, HIGHS, STORAGE)
 _SCHEMA = "darkstar.simulation/1"
 _REPLAY = "replay"
 _FORECAST = BaselineForecasts.name
+_MANUAL = "plans heed manual blocks, which only HiGHS does"
 _REFUSED = "the storage engine cannot plan it exactly, HiGHS can"
 
 
@@ -124,6 +128,7 @@ class Chain:
         system_id: str,
         config_hash: str,
         engine: str = AUTO,
+        manual: Sequence[ManualBlock] = (),
     ) -> None:
         """Prepare a replay; nothing is read yet.
 
@@ -136,6 +141,8 @@ class Chain:
             system_id: which installation writes.
             config_hash: of site, tariff and options.
             engine: ``storage``, ``highs``, or ``auto``: storage for a day that it plans exactly.
+            manual: blocks of the home's manual plan, those taken back too; every plan heeds those
+                that were in force at its slot, in all scenarios.
 
         Raises:
             KnownInputsError: the home has no zone.
@@ -151,7 +158,7 @@ class Chain:
         self._days, self._scenario = tuple(days), scenario
         self._system_id, self._config_hash, self._engine = system_id, config_hash, engine
         self._stored_kwh, self._source = start.soc_kwh, start.source
-        self._zone = zone_of(model)
+        self._zone, self._manual = zone_of(model), tuple(manual)
         self.replay_id = replay_id_of(home_id, scenario, config_hash, days[0].local_day, start)
         self.carried: list[CarriedDay] = []
         self.skipped: list[ChosenDay] = []
@@ -208,13 +215,14 @@ class Chain:
         except (ForecastError, KnownInputsError, ReplayError) as err:
             self._skip(day, reason_of(err))
             return None
-        source, exact = self._source, self._move(day.local_day, window, known)
+        manual = heeded(self._manual, window)
+        source, exact = self._source, self._move(day.local_day, window, known, manual)
         if self._engine == STORAGE and not exact:
-            self._skip(day, _REFUSED)
+            self._skip(day, _MANUAL if manual else _REFUSED)
         elif not day.skipped:
             engine = STORAGE if exact and self._engine != HIGHS else HIGHS
             until = forecasts.prices_until(first, len(window))
-            return self._task(day, window, known, until, engine, source)
+            return self._task(day, window, known, until, engine, source, manual)
         return None
 
     def _window(self, day: date) -> ReplayWindow:
@@ -228,18 +236,16 @@ class Chain:
             terminal=TerminalCurve.of(0.0),
         )
 
-    def _move(self, day: date, window: ReplayWindow, known: KnownForecasts) -> bool:
+    def _move(
+        self,
+        day: date,
+        window: ReplayWindow,
+        known: KnownForecasts,
+        manual: tuple[ManualBlock, ...],
+    ) -> bool:
         """Replay a day; return whether the storage engine plans every slot of it exactly."""
         held = HeldForecasts(name=_FORECAST, start=window.realised.start, arrays=known)
-        engine, exact = STORAGE, True
-        try:
-            rows = run_storage(window, held, VALUE)
-        except RefusedError:
-            engine, exact, rows = HIGHS, False, run_highs(window, held, VALUE)
-        try:
-            refuse_first_slots(window, held)
-        except RefusedError:
-            exact = False
+        engine, exact, rows = _replayed(window, held, manual)
         self.carried.append(
             CarriedDay(
                 local_day=day,
@@ -248,7 +254,7 @@ class Chain:
                 soc_start_kwh=window.soc_start_kwh,
                 happened=window.actual,
                 rows=rows,
-                inputs_hash=_inputs_hash(window, known),
+                inputs_hash=_inputs_hash(window, known, manual),
             )
         )
         self._last = window, held
@@ -263,6 +269,7 @@ class Chain:
         prices_until: I64,
         engine: str,
         soc_source: str,
+        manual: tuple[ManualBlock, ...],
     ) -> DayTask:
         """Return what a day's episodes are made from."""
         start, slots = window.realised.start, len(window)
@@ -283,6 +290,7 @@ class Chain:
             observed=before.values[:2],
             observed_known_at=before.known_at[:2],
             context=context_of(self._facts, self._model, before, start, slots),
+            manual=manual,
         )
 
     def _skip(self, day: ChosenDay, reason: str) -> None:
@@ -291,9 +299,30 @@ class Chain:
             self.skipped.append(replace(day, skipped=reason))
 
 
-def _inputs_hash(window: ReplayWindow, known: KnownForecasts) -> str:
+def _replayed(
+    window: ReplayWindow, held: HeldForecasts, manual: tuple[ManualBlock, ...]
+) -> tuple[str, bool, F64]:
+    """Return what engine replayed a day, whether the storage engine plans it exactly, its rows."""
+    if manual:
+        return HIGHS, False, run_highs(window, held, VALUE, manual)
+    try:
+        rows = run_storage(window, held, VALUE)
+    except RefusedError:
+        return HIGHS, False, run_highs(window, held, VALUE)
+    try:
+        refuse_first_slots(window, held)
+    except RefusedError:
+        return STORAGE, False, rows
+    return STORAGE, True, rows
+
+
+def _inputs_hash(
+    window: ReplayWindow, known: KnownForecasts, manual: tuple[ManualBlock, ...]
+) -> str:
     """Return a hash of what happened on a day and of what was known at each of its slots."""
     digest = hashlib.blake2b(window.actual.tobytes(), digest_size=16)
     for values in (known.load_kwh, known.pv_kwh, known.import_price, known.export_price):
         digest.update(np.ascontiguousarray(values).data)
+    for block in manual:
+        digest.update(repr(block).encode())
     return digest.hexdigest()

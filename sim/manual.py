@@ -1,0 +1,108 @@
+"""The manual plan, as a planner is asked for it: blocks in time become requests in slots.
+
+    requests = requests_for(store.manual_blocks(home_id, as_of=at), horizon, site)
+    plan = Planner(site).plan(horizon, soc_kwh, requests=requests)
+
+A block covers the slots that begin in it, and the first one of the horizon where it has begun
+before. It keeps the target of its end. Where it ends after the horizon, h hours later, the plan
+owes what the rest of the block cannot make up for at full power:
+
+    charge:  soc at the horizon's end >= target - eta_c * max_charge * h                    (MB1)
+    export:  soc at the horizon's end <= target + max_discharge / eta_d * h                 (MB2)
+
+Heating water is kept and told, not yet planned: ``not_planned``. Units: kWh stored, kW, UTC.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import get_args
+
+import numpy as np
+
+from mpc import Block, Horizon, Requests, Site
+from mpc.requests import Kind
+from mpc.site import as_limit
+from sim.window import ReplayWindow
+from telemetry.manual_table import BlockKind, ManualBlock
+from telemetry.slots import SLOT_MINUTES
+
+__all__ = ["heeded", "in_force", "not_planned", "requests_for"]
+
+_PLANNED: dict[BlockKind, Kind] = {BlockKind(kind): kind for kind in get_args(Kind)}
+
+
+def in_force(blocks: Iterable[ManualBlock], at: datetime, end: datetime) -> tuple[ManualBlock, ...]:
+    """Return the blocks that a plan made at ``at``, reaching until ``end``, has to heed."""
+    return tuple(block for block in blocks if block.is_in_force(at) and block.start < end)
+
+
+def heeded(blocks: Iterable[ManualBlock], window: ReplayWindow) -> tuple[ManualBlock, ...]:
+    """Return the blocks that the plan of some slot of a window heeds, of whatever times known."""
+    if window.site.battery.capacity_kwh == 0.0:
+        return ()
+    slot = timedelta(minutes=SLOT_MINUTES)
+    moments = [window.realised.start + n * slot for n in range(len(window))]
+    reach = window.horizon_slots * slot
+    return tuple(
+        block
+        for block in blocks
+        if block.kind in _PLANNED
+        and any(block.is_in_force(at) and block.start < at + reach for at in moments)
+    )
+
+
+def not_planned(blocks: Iterable[ManualBlock]) -> tuple[ManualBlock, ...]:
+    """Return the blocks that no plan heeds yet."""
+    return tuple(block for block in blocks if block.kind not in _PLANNED)
+
+
+def requests_for(blocks: Sequence[ManualBlock], horizon: Horizon, site: Site) -> Requests | None:
+    """Return blocks in the slots of a horizon; None where none of them asks the battery.
+
+    Args:
+        blocks: of the site's home, none over another; what lies outside the horizon is left out.
+        horizon: to be planned.
+        site: whose battery is asked.
+
+    Raises:
+        RequestError: blocks that lie over each other.
+    """
+    if site.battery.capacity_kwh == 0.0:
+        return None
+    found = (_block(block, horizon, site) for block in blocks if block.kind in _PLANNED)
+    asked = Requests(blocks=tuple(block for block in found if block is not None))
+    return asked if len(asked) else None
+
+
+def _block(block: ManualBlock, horizon: Horizon, site: Site) -> Block | None:
+    """Return one block in slots; None where no slot of the horizon begins in it."""
+    edges = np.concatenate([[0.0], np.cumsum(horizon.slot_minutes)])
+    begin, end = (_minutes(moment - horizon.start) for moment in (block.start, block.end))
+    if end <= 0.0 or begin >= edges[-1]:
+        return None
+    first, stop = np.searchsorted(edges[:-1], [begin, end], side="left").tolist()
+    if first == stop:
+        return None
+    return Block(
+        kind=_PLANNED[block.kind],
+        first=first,
+        stop=stop,
+        target_soc_kwh=_target(block, site, max(end - float(edges[-1]), 0.0) / 60.0),
+    )
+
+
+def _target(block: ManualBlock, site: Site, hours_left: float) -> float | None:
+    """Return what must be stored where the horizon ends, at the latest (MB1, MB2), kWh."""
+    if block.target_soc is None:
+        return None
+    battery, target = site.battery, block.target_soc * site.battery.capacity_kwh
+    if block.kind is BlockKind.CHARGE:
+        power = float(np.max(as_limit(battery.max_charge_kw))) * battery.charge_efficiency
+        return max(target - power * hours_left, 0.0)
+    power = float(np.max(as_limit(battery.max_discharge_kw))) / battery.discharge_efficiency
+    return min(target + power * hours_left, battery.capacity_kwh)
+
+
+def _minutes(span: timedelta) -> float:
+    """Return a span in minutes."""
+    return span.total_seconds() / 60.0
