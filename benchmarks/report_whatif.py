@@ -1,0 +1,63 @@
+"""The lines of the annual what-if in docs/benchmarks.md: one command, timed as a whole process."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.forecast import measured
+from benchmarks.report_line import Line
+
+__all__ = ["whatif_lines"]
+
+_SIZES = ("0", "5", "10", "15", "20", "25", "30")
+
+
+def whatif_lines(median: dict[str, float], folder: Path) -> list[Line]:
+    """Return all lines.
+
+    Args:
+        median: seconds of the benchmarks by name.
+        folder: to write into.
+    """
+    seven, one = median["seven_batteries"], median["one_battery_by_replay"]
+    return [
+        Line(
+            what="four weeks of seven batteries, forecasts made once, all cores",
+            measured=f"{1e3 * seven:.0f} ms",
+            ratio=f"{seven / one:.1f} x one replay of them with forecasts of its own",
+            target="",
+        ),
+        *_year_lines(folder),
+    ]
+
+
+def _year_lines(folder: Path) -> list[Line]:
+    """Return what a year of seven batteries takes, and the whole command with it."""
+    darkstar = [sys.executable, "-m", "runners.cli"]
+    home, out = folder / "whatif", folder / "whatif.json"
+    demo = [*darkstar, "demo", "--no-plot", "--out", str(home)]
+    subprocess.run(demo, check=True, stdout=subprocess.DEVNULL)
+    config = ["--config", str(home / "config.yaml")]
+    judge = [*darkstar, "validate", *config, "--no-plot", "--no-reference"]
+    judge += ["--start-date", "2025-01-01", "--end-date", "2025-12-31"]
+    subprocess.run(judge, check=True, stdout=subprocess.DEVNULL)
+    command = [*darkstar, "whatif", "battery", *config, "--no-plot", "--json", str(out)]
+    command += ["--year", "2025", "--kwh", *_SIZES]
+    measured(command)  # compiles
+    seconds, memory = measured(command)
+    found = json.loads(out.read_text(encoding="utf-8"))
+    inside = found["read_seconds"] + found["loop_seconds"]
+    return [
+        Line(
+            what=f"`darkstar whatif battery`, {len(_SIZES)} sizes, {found['days']} days",
+            measured=f"{inside:.1f} s",
+            ratio=f"{found['read_seconds']:.1f} s of it reading",
+            target="at most 10 s",
+        ),
+        Line(
+            what="the same, whole process",
+            measured=f"{seconds:.1f} s",
+            ratio=f"{memory:.0f} MB",
+        ),
+    ]

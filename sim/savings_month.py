@@ -1,0 +1,199 @@
+"""A month of savings: which of its days can be compared, each course on them, and the meters.
+
+    month = savings_of(store, model, date(2025, 8, 1), date(2025, 8, 31))
+
+A replay crosses no gap: days of which something is missing are left out, each with its reason, and
+the others are compared in stretches of consecutive days. Money in the home's currency, UTC.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from forecast.errors import ForecastError
+from sim.day_forecasts import reason_of
+from sim.day_runs import DayRun, day_runs, followed, plannable, run_of
+from sim.errors import KnownInputsError, ReplayError
+from sim.facts import Facts
+from sim.history import Gap
+from sim.metered import Meters, MeterTotals, meter_totals, read_meters, slot_prices
+from sim.planning import HomeModel, zone_of
+from sim.regret import Ledger
+from sim.savings import Account, Course, Stretch, compare, joined, joined_ledger
+from sim.simulation_days import ChosenDay, choose_days
+from telemetry.quality_table import DayClass
+from telemetry.slots import local_day
+
+__all__ = ["LeftOut", "Savings", "savings_of"]
+
+_DAYS_AFTER = 2  # 24 h are more than a day where the clocks go forward
+_DOUBTFUL = {
+    DayClass.EXCLUDE: "judged exclude",
+    DayClass.MASK_BATTERY: "judged mask_battery: what its battery did is in doubt",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A local day that is not compared, and why."""
+
+    local_date: date
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Savings:
+    """What some local days cost.
+
+    Attributes:
+        first: the first of them.
+        last: the last of them.
+        stretches: those that could be compared, one or more stretches.
+        left_out: those that could not.
+        meters: what was recorded of all of them; None: they have no readings of the grid. What was
+            paid is compared where at least one day has all its readings.
+        totals: sums of the meters over all of them.
+        unjudged: of the days compared, how many nobody judged.
+    """
+
+    first: date
+    last: date
+    stretches: tuple[Stretch, ...]
+    left_out: tuple[LeftOut, ...]
+    meters: Meters | None
+    totals: MeterTotals | None
+    unjudged: int
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """The account of every course on all days compared."""
+        return joined(self.stretches)
+
+    @property
+    def ledger(self) -> Ledger:
+        """Regret of Darkstar's replays on all days compared."""
+        return joined_ledger(self.stretches)
+
+    @property
+    def metered(self) -> bool:
+        """Whether what was paid is among the courses."""
+        return any(account.course is Course.PAID for account in self.stretches[0].accounts)
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Slots without a reading of the meters."""
+        return () if self.meters is None else self.meters.gaps()
+
+    @property
+    def days(self) -> int:
+        """How many days are compared."""
+        return sum(stretch.run.days for stretch in self.stretches)
+
+
+def savings_of(store: Facts, model: HomeModel, first: date, last: date) -> Savings:
+    """Compare the local days from ``first`` to ``last``, at most a month.
+
+    Args:
+        store: where the facts are.
+        model: the home; it has a battery.
+        first: the first day.
+        last: the last day, included.
+
+    Raises:
+        ReplayError: not one day can be compared; the reasons are told.
+        SimError, ForecastError, PlanError, TelemetryError: facts that cannot be replayed.
+    """
+    zone = zone_of(model)
+    whole = run_of(first, last, zone)
+    meters = read_meters(store, model, whole.start, whole.end)
+    days, paid = _days(store, model, whole, meters), meters
+    if all(day.skipped for day in days):  # perhaps for want of readings alone
+        days, paid = _days(store, model, whole, None), None
+    stretches, refused = list[Stretch](), dict[date, str]()
+    for run in day_runs(days, zone):
+        for found in _compared(store, model, run, paid):
+            if isinstance(found, Stretch):
+                stretches.append(found)
+            else:
+                refused[found.local_date] = found.reason
+    left_out = tuple(
+        LeftOut(local_date=day.local_day, reason=refused.get(day.local_day, day.skipped))
+        for day in days
+        if day.skipped or day.local_day in refused
+    )
+    if not stretches:
+        raise _none(model, left_out)
+    totals = None
+    if meters is not None:
+        totals = meter_totals(meters, *slot_prices(store, model, whole.start, whole.end))
+    compared = {day.local_day for day in days} - {day.local_date for day in left_out}
+    return Savings(
+        first=first,
+        last=last,
+        stretches=tuple(stretches),
+        left_out=left_out,
+        meters=meters,
+        totals=totals,
+        unjudged=sum(not day.quality_class and day.local_day in compared for day in days),
+    )
+
+
+def _days(
+    store: Facts, model: HomeModel, whole: DayRun, meters: Meters | None
+) -> tuple[ChosenDay, ...]:
+    """Return every day, skipped where it cannot be compared."""
+    zone = zone_of(model)
+    end = whole.last + timedelta(days=1 + _DAYS_AFTER)
+    around = choose_days(
+        store, model, whole.first, end, classes=frozenset(), every_day=True, judged={}
+    )
+    inside = [_judged(day, zone, meters) for day in around[: whole.days]]
+    after = [replace(day, skipped="later") for day in around[whole.days :]]
+    return followed([*plannable(store, model, inside), *after], zone)[: whole.days]
+
+
+def _judged(day: ChosenDay, zone: str, meters: Meters | None) -> ChosenDay:
+    """Return a day, skipped also for its verdict and for what the meters lack."""
+    doubt = _DOUBTFUL.get(DayClass(day.quality_class)) if day.quality_class else None
+    if meters is None and day.quality_class == DayClass.MASK_BATTERY:
+        doubt = None
+    fault = doubt or day.skipped
+    if not fault and meters is not None:
+        fault = meters.fault(*local_day(day.local_day, zone))
+    return replace(day, skipped=fault)
+
+
+def _compared(
+    store: Facts, model: HomeModel, run: DayRun, meters: Meters | None
+) -> Iterator[Stretch | LeftOut]:
+    """Yield a run compared; halved until single days are left where it cannot be as a whole."""
+    try:
+        yield compare(store, model, run, meters)
+    except (ForecastError, KnownInputsError, ReplayError) as err:
+        if run.days == 1:
+            yield LeftOut(local_date=run.first, reason=reason_of(err))
+            return
+    else:
+        return
+    zone, middle = zone_of(model), run.first + timedelta(days=run.days // 2)
+    yield from _compared(store, model, run_of(run.first, middle - timedelta(days=1), zone), meters)
+    yield from _compared(store, model, run_of(middle, run.last, zone), meters)
+
+
+def _none(model: HomeModel, left_out: Sequence[LeftOut]) -> ReplayError:
+    """Return the error of days of which not one can be compared."""
+    days = dict[str, list[date]]()
+    for day in left_out:
+        days.setdefault(day.reason, []).append(day.local_date)
+    told = "; ".join(f"{_dates(found)}: {reason}" for reason, found in days.items())
+    first, last = left_out[0].local_date, left_out[-1].local_date
+    return ReplayError(
+        model.home.home_id,
+        f"no day from {first} to {last} can be compared ({told})",
+        "choose another month, or import or record what is missing",
+    )
+
+
+def _dates(days: Sequence[date]) -> str:
+    """Return one date, or the first and how many."""
+    return str(days[0]) if len(days) == 1 else f"{days[0]} and {len(days) - 1} more"
