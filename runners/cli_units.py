@@ -1,0 +1,40 @@
+"""``darkstar install-units``: the options."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runners.cli_options import ConfigOption, job
+
+__all__ = ["install_units"]
+
+
+@job
+def install_units(
+    config: ConfigOption = Path("config.yaml"),
+    *,
+    user: Annotated[
+        bool, typer.Option("--user", help="For your own systemd; default: the system's.")
+    ] = False,
+    run_as: Annotated[
+        str, typer.Option("--run-as", metavar="NAME", help="Who runs the jobs of the system.")
+    ] = "darkstar",
+    secrets: Annotated[
+        Path | None,
+        typer.Option(
+            "--secrets",
+            metavar="FILE",
+            help="The secrets, which may be root's alone; default: secrets.yaml beside --config.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print every unit and where it goes; write nothing.")
+    ] = False,
+) -> None:
+    """Write the timers and services that run everything, for systemd."""
+    from runners.install_units import run_install_units  # noqa: PLC0415
+
+    run_install_units(
+        config_path=config, user=user, run_as=run_as, secrets=secrets, dry_run=dry_run
+    )

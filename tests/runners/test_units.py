@@ -1,0 +1,380 @@
+"""Units: systemd takes them without a word, they are guarded, and their commands run under it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+import runners.install_units
+from runners.cli_units import install_units
+from runners.config import load_config
+from runners.install_units import installation
+from runners.units import JOBS, Installation, rendered
+from telemetry.store import Store
+from tests.runners.sandbox import REPO, can_be_guarded, deny_write_execute, run_unit, settings
+from tests.runners.test_forecaster import promote
+from tests.runners.test_plan import make_folder, put_soc
+from tests.runners.test_registry import aurora
+from tests.sim.test_planning import fill, new_store
+
+WIRED: dict[str, Any] = {
+    "home_assistant": {"url": "http://127.0.0.1:9", "token": 40 * "a"},
+    "input_sensors": {"total_load_consumption": "sensor.load"},
+    "publish": {"enabled": True},
+}
+MIRROR = {"mirror": {"host": "nas", "user": "darkstar", "password": "${mirror_password}"}}
+ALL = {"record", "plan", "publish", "mirror", "forecast", "validate", "train"}
+MOST_EXPOSED = 3.0
+COMPILES = "import mpc.physics as p, mpc.jit as j; print(j.compiled(p.clip)(3.0, 0.0, 1.0))"
+
+needs_systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
+)
+
+
+def make_house(folder: Path, **home: Any) -> Path:
+    """Write a configuration that has a use for every job, and its secrets."""
+    make_folder(folder, home=WIRED | home, top=MIRROR)
+    secrets = folder / "secrets.yaml"
+    secrets.write_text("mirror_password: hunter2\n", encoding="utf-8")
+    secrets.chmod(0o600)
+    return folder / "config.yaml"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Installation:
+    return installation(make_house(tmp_path), user="darkstar", secrets=None)
+
+
+def written(place: Installation, folder: Path) -> list[Path]:
+    """Write the units and return their files."""
+    folder.mkdir()
+    units = rendered(place)
+    for name, text in units.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in units]
+
+
+def analyze(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["systemd-analyze", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"XDG_RUNTIME_DIR": str(folder)},
+    )
+
+
+def verified(files: list[Path], *, user: bool = False) -> None:
+    """Have systemd read them; unknown keys only warn, so any word is a fault."""
+    words = ["--user"] if user else []
+    done = analyze(
+        *words,
+        "verify",
+        "--man=no",
+        "--recursive-errors=yes",
+        *(one for one in files if one.suffix == ".timer"),
+        folder=files[0].parent,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def kinds(place: Installation) -> dict[str, Installation]:
+    """The same for the system, for a user, and for a user who may not make namespaces."""
+    user = replace(place, user=None)
+    return {"system": place, "user": user, "light": replace(user, guarded=False)}
+
+
+# What systemd says
+
+
+@pytest.mark.integration
+@needs_systemd
+@pytest.mark.parametrize("kind", ["system", "user", "light"])
+def test_systemd_takes_them_without_a_word(place: Installation, tmp_path: Path, kind: str) -> None:
+    files = written(kinds(place)[kind], tmp_path / "units")
+    assert {one.stem.removeprefix("darkstar-") for one in files} == ALL
+    verified(files, user=kind != "system")
+
+
+@pytest.mark.integration
+@needs_systemd
+def test_an_unknown_key_would_be_noticed(place: Installation, tmp_path: Path) -> None:
+    files = written(place, tmp_path / "units")
+    files[0].write_text(files[0].read_text("utf-8") + "PersistentX=true\n", encoding="utf-8")
+    done = analyze("verify", "--man=no", files[0], folder=tmp_path)
+    assert (done.returncode, "PersistentX" in done.stderr) == (0, True)  # it only warns
+    with pytest.raises(AssertionError):
+        verified(files)
+
+
+@pytest.mark.integration
+@needs_systemd
+@pytest.mark.parametrize("kind", ["system", "user"])
+def test_they_are_hardly_exposed(place: Installation, tmp_path: Path, kind: str) -> None:
+    for file in written(kinds(place)[kind], tmp_path / "units"):
+        if file.suffix == ".service":
+            done = analyze("security", "--offline=true", file, folder=tmp_path)
+            (level,) = re.findall(r"exposure level for \S+: ([\d.]+)", done.stdout)
+            assert float(level) <= MOST_EXPOSED, done.stdout
+
+
+@pytest.mark.integration
+@needs_systemd
+def test_systemd_knows_when(place: Installation, tmp_path: Path) -> None:
+    for name, text in rendered(place).items():
+        if name.endswith(".timer"):
+            (calendar,) = settings(text)["OnCalendar"]
+            done = analyze("calendar", calendar, folder=tmp_path)
+            assert (done.returncode, done.stderr) == (0, ""), calendar
+            assert "Next elapse:" in done.stdout
+
+
+def test_each_comes_some_seconds_after_the_one_it_waits_for() -> None:
+    """Every quarter-hour: record, then plan, then what tells of it."""
+    when = {job.name: re.search(r"\*:00/15:(\d\d)$", job.calendar) for job in JOBS}
+    seconds = {name: int(found.group(1)) for name, found in when.items() if found is not None}
+    assert sorted(seconds, key=lambda name: seconds[name]) == [
+        "record",
+        "plan",
+        "publish",
+        "mirror",
+    ]
+    assert all(second > 0 for second in seconds.values())
+    for job in JOBS:
+        assert all(seconds[one] < seconds[job.name] for one in job.after if job.name in seconds)
+
+
+# What is in them
+
+
+@pytest.mark.parametrize("kind", ["system", "user", "light"])
+def test_what_every_unit_says(place: Installation, tmp_path: Path, kind: str) -> None:
+    units = {name: settings(text) for name, text in rendered(kinds(place)[kind]).items()}
+    for job in JOBS:
+        service, timer = (units[f"darkstar-{job.name}.{end}"] for end in ("service", "timer"))
+        assert timer["Persistent"] == ["true"]
+        assert service["Type"] == ["oneshot"]
+        assert service["StateDirectory"] == ["darkstar"]
+        assert service["TimeoutStartSec"] == [f"{job.minutes}min"]
+        assert service["MemoryDenyWriteExecute"] == ["no" if job.compiles else "yes"]
+        assert ("CacheDirectory" in service) is job.compiles
+        assert ("NUMBA_CACHE_DIR=%C/darkstar/numba" in service.get("Environment", [])) is (
+            job.compiles
+        )
+        if kind == "system":
+            assert service["User"] == ["darkstar"]
+            assert "time-sync.target" in service["After"][0].split()
+            assert service["LoadCredential"] == [f"secrets.yaml:{tmp_path / 'secrets.yaml'}"]
+        else:
+            assert not {"User", "LoadCredential"} & service.keys()
+    assert [job.name for job in JOBS if job.compiles] == ["train"]
+
+
+def test_forecast_is_weather_and_prices(place: Installation) -> None:
+    """Neither keeps the other from running; prices that are not out yet are no failure."""
+    unit = settings(rendered(place)["darkstar-forecast.service"])
+    first, last = unit["ExecStart"]
+    assert first.startswith(f"-{place.program} weather ")
+    assert last.startswith(f"{place.program} prices ")
+    assert unit["SuccessExitStatus"] == ["75"]
+
+
+def test_a_job_that_nothing_needs_is_left_out(tmp_path: Path) -> None:
+    config = make_folder(tmp_path)  # no Home Assistant, no mirror, nothing published
+    units = rendered(installation(config, user="darkstar", secrets=None))
+    assert set(units) == {
+        f"darkstar-{job}.{end}"
+        for job in ALL - {"record", "publish", "mirror"}
+        for end in ("service", "timer")
+    }
+    # Nobody waits for what is not there.
+    assert "darkstar-record" not in units["darkstar-plan.service"]
+    assert "LoadCredential" not in units["darkstar-plan.service"]
+
+
+@pytest.mark.integration
+@needs_systemd
+def test_homes_and_paths_with_odd_names(tmp_path: Path) -> None:
+    folder = tmp_path / 'a "b" 100% $HOME'
+    folder.mkdir()
+    config = make_folder(folder, home_id="Villa Ö")
+    text = config.read_text("utf-8")
+    config.write_text(text.replace("homes:", f"homes:\n  'cab%in': {HUT}", 1), "utf-8")
+    place = installation(config, user="darkstar", secrets=None)
+    lines = settings(rendered(place)["darkstar-plan.service"])["ExecStart"]
+    assert [line.startswith("-") for line in lines] == [True, False]
+    assert '--home "cab%%in" --out "out/cab%%25in"' in lines[0]
+    assert '--home "Villa Ö" --out "out/Villa%%20%%C3%%96"' in lines[1]
+    assert f'"{tmp_path}/a \\"b\\" 100%% $$HOME/config.yaml"' in lines[0]
+    verified(written(place, tmp_path / "units"))
+
+
+HUT = "{zone: UTC, area: se4, grid: {max_import_kw: 11, max_export_kw: 11}, tariff: {}}"
+
+
+def test_what_lies_where_services_see_nothing_is_shown_to_them(tmp_path: Path) -> None:
+    config = load_config(make_folder(tmp_path))  # below /tmp
+    folders = (Path("/home/me/venv"), Path("/usr"))
+    place = Installation(
+        program=Path("/home/me/venv/bin/darkstar"),
+        needed=folders,
+        config=config,
+        secrets=None,
+        user="darkstar",
+    )
+    unit = settings(rendered(place)["darkstar-plan.service"])
+    assert unit["BindPaths"] == [f"-{tmp_path}", f"-{tmp_path}/models"]
+    assert unit["BindReadOnlyPaths"] == ["-/home/me/venv"]
+    assert unit["ProtectHome"] == ["tmpfs"]
+    config._path = Path("/var/lib/darkstar/config.yaml")
+    at_home = settings(rendered(replace(place, needed=()))["darkstar-plan.service"])
+    assert not {"BindPaths", "BindReadOnlyPaths", "ReadWritePaths"} & at_home.keys()
+    assert at_home["WorkingDirectory"] == ["/var/lib/darkstar"]
+    assert at_home["ProtectHome"] == ["yes"]
+
+
+# Installing
+
+
+def install(folder: Path, *words: str) -> Result:
+    app = typer.Typer()
+    app.command()(install_units)
+    return CliRunner().invoke(app, ["--config", str(folder / "config.yaml"), *words])
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A house whose user units go to ``config/systemd/user``, its system units to ``system``."""
+    make_house(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setattr(runners.install_units, "SYSTEM_FOLDER", tmp_path / "system")
+    return tmp_path
+
+
+def test_a_dry_run_prints_all_and_writes_nothing(house: Path) -> None:
+    before = sorted(house.rglob("*"))
+    done = install(house, "--dry-run", "--run-as", "nobody-here")
+    assert done.exit_code == 0, done.output
+    assert sorted(house.rglob("*")) == before
+    shown = re.findall(r"^# (/\S+)$", done.stdout, re.MULTILINE)
+    assert shown == [
+        str(house / "system" / f"darkstar-{job.name}.{end}")
+        for job in JOBS
+        for end in ("service", "timer")
+    ]
+    assert done.stdout.count("User=nobody-here\n") == len(JOBS)
+    assert "hunter2" not in done.output
+
+
+def test_user_units_are_written_once_and_what_is_left_over_is_told(house: Path) -> None:
+    folder = house / "config" / "systemd" / "user"
+    done = install(house, "--user")
+    assert done.exit_code == 0, done.output
+    assert f"{folder}: {2 * len(JOBS)} units written, 0 as before" in done.stdout
+    assert "systemctl --user enable --now darkstar-record.timer darkstar-plan.timer" in done.stdout
+    assert f"0 units written, {2 * len(JOBS)} as before" in install(house, "--user").stdout
+    (folder / "darkstar-own.timer").write_text("[Timer]\n", encoding="utf-8")
+    make_folder(house)  # without mirror, publish and Home Assistant
+    left = install(house, "--user").stdout.splitlines()
+    gone = [line for line in left if line.startswith("no longer wanted: ")]
+    assert [re.findall(r"--now (\S+)", line) for line in gone] == [
+        [f"darkstar-{job}.timer"] for job in ("mirror", "publish", "record")
+    ]
+
+
+@pytest.mark.parametrize("user", [True, False])
+def test_without_the_right_to_write_nothing_is(
+    house: Path, monkeypatch: pytest.MonkeyPatch, *, user: bool
+) -> None:
+    shut = house / "shut"
+    shut.touch()  # a file: not even root makes a folder in it
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(shut))
+    monkeypatch.setattr(runners.install_units, "SYSTEM_FOLDER", shut / "system")
+    me = pwd.getpwuid(os.getuid()).pw_name
+    done = install(house, *(["--user"] if user else ["--run-as", me]))
+    assert done.exit_code == 73, done.output
+    assert done.stderr.count("\n") == 1
+    cure = "make it yours" if user else "run it as root (sudo), or install your own with --user"
+    assert cure in done.stderr
+
+
+def test_a_user_that_is_not_there(house: Path) -> None:
+    done = install(house, "--run-as", "nobody-here")
+    assert done.exit_code == 78
+    assert (
+        "useradd --system --home-dir /var/lib/darkstar --shell /usr/sbin/nologin nobody-here"
+        in (done.stderr)
+    )
+    assert not (house / "system").exists()
+
+
+def test_secrets_of_root_alone(house: Path) -> None:
+    hidden = house / "root" / "secrets.yaml"
+    hidden.parent.mkdir()
+    (house / "secrets.yaml").rename(hidden)
+    assert install(house, "--dry-run").exit_code == 78  # the secret is missing
+    done = install(house, "--dry-run", "--secrets", str(hidden))
+    assert done.exit_code == 0, done.output
+    assert f"LoadCredential=secrets.yaml:{hidden}\n" in done.stdout
+
+
+# Under their settings
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(not can_be_guarded(), reason="system calls of this machine are not known")
+def test_the_guard_refuses_what_numba_needs() -> None:
+    def compiles(guard: Callable[[], None] | None) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", COMPILES],
+            preexec_fn=guard,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=REPO,
+        )
+        return done.stdout
+
+    assert compiles(None) == "1.0\n"
+    assert compiles(deny_write_execute()) == ""
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(not can_be_guarded(), reason="system calls of this machine are not known")
+def test_the_plan_units_command_runs_under_its_settings(tmp_path: Path) -> None:
+    """With a model in use: the trees' library is loaded and called, and nothing is compiled."""
+    config = make_folder(tmp_path)
+    (tmp_path / "darkstar.sqlite").unlink()
+    now = datetime.now(UTC)
+    with Store.open(new_store(tmp_path / "darkstar.sqlite")) as store, store.transaction():
+        first = now.date() - timedelta(days=15)
+        fill(store, load_config(config).home("demo"), first, now.date() + timedelta(days=2))
+    slot = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
+    put_soc(tmp_path, slot - timedelta(minutes=15), 0.5)
+    promote(tmp_path, aurora())
+    unit = rendered(installation(config, user="darkstar", secrets=None))["darkstar-plan.service"]
+    assert settings(unit)["MemoryDenyWriteExecute"] == ["yes"]
+    done = run_unit(unit, tmp_path / "cache")
+    assert done.returncode == 0, done.stderr
+    assert "Aurora" in done.stdout
+    summary = done.stderr.splitlines()[-1]
+    assert summary.startswith("job=plan home=demo status=ok ")
+    assert " forecast=aurora " in summary
+    schedule = tmp_path / "out" / "schedule.json"
+    assert schedule.stat().st_mode & 0o777 == 0o640  # UMask=0027
+    assert not (tmp_path / "out" / "plan.png").exists()
+    assert not (tmp_path / "cache").exists()
