@@ -13,7 +13,7 @@ import hmac
 import json
 import secrets
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 VERSION = "2024.3.3"
@@ -50,9 +50,10 @@ logger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """Tokens of a test instance: an administrator's, a reader's, and one out of date."""
+    """Tokens of a test instance: an administrator's, a user's, a reader's, and one out of date."""
 
     admin: str
+    user: str
     readonly: str
     expired: str
 
@@ -68,8 +69,7 @@ def write_folder(folder: Path, port: int, zone: str) -> Tokens:
     if known.exists():
         return Tokens(**json.loads(known.read_text(encoding="utf-8")))
     tokens = _write_users(storage)
-    facts = {"admin": tokens.admin, "readonly": tokens.readonly, "expired": tokens.expired}
-    known.write_text(json.dumps(facts), encoding="utf-8")
+    known.write_text(json.dumps(asdict(tokens)), encoding="utf-8")
     return tokens
 
 
@@ -83,15 +83,16 @@ def _write_frontend(skeleton: Path) -> None:
 
 
 def _write_users(storage: Path) -> Tokens:
-    """Write an administrator and a read-only user, onboarded."""
+    """Write an administrator, a plain user and a read-only one, onboarded."""
     admin, admin_key = _user("admin", "system-admin")
+    user, user_key = _user("user", "system-users")
     reader, reader_key = _user("readonly", "system-read-only")
     groups = [{"id": g, "name": g} for g in ("system-admin", "system-users", "system-read-only")]
     auth = {
-        "users": [admin["user"], reader["user"]],
+        "users": [admin["user"], user["user"], reader["user"]],
         "groups": groups,
         "credentials": [],
-        "refresh_tokens": [admin["token"], reader["token"]],
+        "refresh_tokens": [admin["token"], user["token"], reader["token"]],
     }
     steps = ["user", "core_config", "analytics", "integration"]
     _store(storage, "auth", 1, auth)
@@ -99,6 +100,7 @@ def _write_users(storage: Path) -> Tokens:
     admin_id, reader_id = str(admin["token"]["id"]), str(reader["token"]["id"])
     return Tokens(
         admin=_jwt(admin_id, admin_key, _EXPIRES),
+        user=_jwt(str(user["token"]["id"]), user_key, _EXPIRES),
         readonly=_jwt(reader_id, reader_key, _EXPIRES),
         expired=_jwt(admin_id, admin_key, _ISSUED_AT + 3600),
     )

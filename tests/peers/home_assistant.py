@@ -125,7 +125,8 @@ class RealHomeAssistant:
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder.mkdir(parents=True, exist_ok=True)
         tokens = write_folder(self.folder, self.port, zone)
-        self.token, self.token_readonly = tokens.admin, tokens.readonly
+        self.token, self.token_user = tokens.admin, tokens.user
+        self.token_readonly = tokens.readonly
         self.token_expired = tokens.expired
         self._process: subprocess.Popen[bytes] | None = None
         self._http = httpx.Client(
