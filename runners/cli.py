@@ -1,12 +1,4 @@
-"""The command ``darkstar``: options in, one exit code out.
-
-    0    done                      70+  see below
-    1    an unexpected error, with its traceback
-    2    options that cannot be used
-    65   data that cannot be used  66   no such input file    73   an output cannot be written
-    69   a service does not answer  76   it answers what nobody can use
-    75   try again later           77   it refuses the token or the login
-    78   the configuration
+"""The command ``darkstar``: options in, one exit code out (``runners.contract`` lists them).
 
 Expected errors are one red line each on stderr. Commands import what they need when they run, so
 that ``darkstar --help`` is quick.
@@ -21,16 +13,19 @@ from typer.core import TyperGroup
 
 from runners.cli_episodes import episodes_app
 from runners.cli_forecast import evaluate, train
+from runners.cli_manual import manual_app
 from runners.cli_mirror import mirror
 from runners.cli_options import (
     AtOption,
     ConfigOption,
+    DryRunOption,
     EndDateOption,
     FirstDayOption,
     HomeOption,
     JsonOption,
     LastDayOption,
     NoPlotOption,
+    NowOption,
     SocKwhOption,
     SocPercentOption,
     StartDateOption,
@@ -40,9 +35,13 @@ from runners.cli_options import (
     job,
     one_soc,
 )
+from runners.cli_replay import replay
+from runners.cli_report import report, whatif_app
 from runners.cli_services import prices_app, weather_app
 from runners.cli_simulate import simulate
-from runners.replay_names import DEFAULT_POLICIES, DispatchName, PolicyName
+from runners.cli_status import doctor, publish, status
+from runners.cli_units import install_units
+from runners.cli_whatif import whatif_day
 
 __all__ = ["app", "main", "run_job"]
 
@@ -59,6 +58,13 @@ _ORDER = (
     "train",
     "evaluate",
     "plan",
+    "manual",
+    "publish",
+    "status",
+    "doctor",
+    "install-units",
+    "report",
+    "whatif",
     "replay",
     "simulate",
     "mirror",
@@ -136,11 +142,15 @@ def record(
     config: ConfigOption = Path("config.yaml"),
     home: HomeOption = None,
     json_file: JsonOption = None,
+    *,
+    dry_run: DryRunOption = False,
+    now: NowOption = None,
 ) -> None:
     """Record the slots that have just ended from Home Assistant; run it every 15 minutes."""
+    moment = aware(now, "--now")
     from runners.record import run_record  # noqa: PLC0415
 
-    run_record(config_path=config, home_id=home, json_path=json_file)
+    run_record(config_path=config, home_id=home, json_path=json_file, now=moment, dry_run=dry_run)
 
 
 @app.command()
@@ -182,9 +192,12 @@ def validate(
     no_reference: Annotated[
         bool, typer.Option("--no-reference", help="Do not compare with Home Assistant.")
     ] = False,
+    dry_run: DryRunOption = False,
+    now: NowOption = None,
 ) -> None:
     """Judge days: clean, mask_battery or exclude, with the reasons."""
     first, last = days(start_date, end_date)
+    moment = aware(now, "--now")
     from runners.validate import run_validate  # noqa: PLC0415
 
     run_validate(
@@ -196,6 +209,8 @@ def validate(
         plot=not no_plot,
         compare=not no_reference,
         out_dir=out,
+        now=moment,
+        dry_run=dry_run,
     )
 
 
@@ -247,9 +262,11 @@ def plan(
     explain: Annotated[
         bool, typer.Option("--explain/--no-explain", help="Print a sentence for every slot.")
     ] = False,
+    dry_run: DryRunOption = False,
+    now: NowOption = None,
 ) -> None:
     """Plan the next hours and say what stored energy is worth."""
-    moment = aware(at)
+    moment, clock = aware(at), aware(now, "--now")
     one_soc(soc_kwh, soc_percent)
     from runners.plan import run_plan  # noqa: PLC0415
 
@@ -263,101 +280,17 @@ def plan(
         json_path=json_file,
         plot=not no_plot,
         explain=explain,
+        now=clock,
+        dry_run=dry_run,
     )
 
 
-@app.command()
-@job
-def replay(
-    config: ConfigOption = Path("config.yaml"),
-    *,
-    home: HomeOption = None,
-    start_date: Annotated[
-        str | None,
-        typer.Option(
-            "--start-date",
-            metavar="DATE",
-            help="First local day; default: as far as there are no gaps.",
-        ),
-    ] = None,
-    end_date: Annotated[
-        str | None,
-        typer.Option(
-            "--end-date", metavar="DATE", help="Last local day, included; default: likewise."
-        ),
-    ] = None,
-    policy: Annotated[
-        list[PolicyName],
-        typer.Option(
-            "--policy",
-            metavar="NAME",
-            help=f"What decides: {', '.join(PolicyName)}; repeat for more.",
-            show_default=", ".join(DEFAULT_POLICIES),
-        ),
-    ] = list(DEFAULT_POLICIES),  # noqa: B006 - read only
-    dispatch: Annotated[
-        list[DispatchName],
-        typer.Option(
-            "--dispatch",
-            metavar="NAME",
-            help=f"What plan and storage move it by: {', '.join(DispatchName)}; repeat for more.",
-            show_default=DispatchName.VALUE,
-        ),
-    ] = [DispatchName.VALUE],  # noqa: B006 - read only
-    bridge_hours: Annotated[
-        float,
-        typer.Option(
-            "--bridge-hours",
-            min=0.0,
-            max=24.0,
-            help="Read PV off its neighbours where it is missing for at most so long.",
-        ),
-    ] = 0.0,
-    soc_kwh: SocKwhOption = None,
-    soc_percent: SocPercentOption = None,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Where the picture goes.")
-    ] = Path("out"),
-    json_file: JsonOption = None,
-    shapley: Annotated[
-        bool, typer.Option("--shapley", help="Average the parts of regret over all orders: 8 runs.")
-    ] = False,
-    no_plot: NoPlotOption = False,
-    no_store: Annotated[
-        bool, typer.Option("--no-store", help="Keep no replays in the store.")
-    ] = False,
-) -> None:
-    """Replay days of the past: what policies would have paid, and what errors cost."""
-    first, last = days(start_date, end_date)
-    one_soc(soc_kwh, soc_percent)
-    from runners.replay import run_replay  # noqa: PLC0415
-
-    run_replay(
-        config_path=config,
-        home_id=home,
-        start_date=first,
-        end_date=last,
-        policies=policy,
-        dispatches=dispatch,
-        bridge_hours=bridge_hours,
-        shapley=shapley,
-        soc_kwh=soc_kwh,
-        soc_percent=soc_percent,
-        out_dir=out,
-        json_path=json_file,
-        plot=not no_plot,
-        keep=not no_store,
-    )
-
-
-app.command()(train)
-app.command()(evaluate)
-app.command()(mirror)
-
-app.add_typer(episodes_app, name="episodes")
-
-
-app.command()(simulate)
+for command in (train, evaluate, mirror, replay, simulate, report, publish, doctor, status):
+    app.command()(command)
+app.command("install-units")(install_units)
+whatif_app.command("day")(whatif_day)
+for group, name in ((episodes_app, "episodes"), (manual_app, "manual"), (whatif_app, "whatif")):
+    app.add_typer(group, name=name)
 
 
 @app.command()

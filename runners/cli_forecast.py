@@ -10,6 +10,8 @@ from runners.cli_options import (
     HomeOption,
     JsonOption,
     NoPlotOption,
+    NowOption,
+    aware,
     days,
     job,
 )
@@ -33,8 +35,10 @@ def train(
     ] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the models; train nothing.")] = False,
     json_file: JsonOption = None,
+    now: NowOption = None,
 ) -> None:
     """Train a forecast; it takes over if it beats the one in use. Run it weekly."""
+    moment = aware(now, "--now")
     if force + rollback + list_ > 1:
         message = "give one of --force, --rollback and --list"
         raise typer.BadParameter(message, param_hint="--rollback")
@@ -46,7 +50,12 @@ def train(
         run_rollback(config_path=config, home_id=home, dry_run=dry_run, json_path=json_file)
     else:
         run_train(
-            config_path=config, home_id=home, force=force, dry_run=dry_run, json_path=json_file
+            config_path=config,
+            home_id=home,
+            force=force,
+            dry_run=dry_run,
+            json_path=json_file,
+            now=moment,
         )
 
 

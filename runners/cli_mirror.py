@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from runners.cli_options import ConfigOption, JsonOption, job
+from runners.cli_options import ConfigOption, JsonOption, NowOption, aware, job
 
 __all__ = ["mirror"]
 
@@ -21,8 +21,16 @@ def mirror(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Ask the server and count; write nothing.")
     ] = False,
+    now: NowOption = None,
 ) -> None:
     """Push training episodes that wait to the MariaDB of the configuration."""
+    moment = aware(now, "--now")
     from runners.mirror import run_mirror  # noqa: PLC0415
 
-    run_mirror(config_path=config, everything=everything, dry_run=dry_run, json_path=json_file)
+    run_mirror(
+        config_path=config,
+        everything=everything,
+        dry_run=dry_run,
+        json_path=json_file,
+        now=moment,
+    )

@@ -1,34 +1,25 @@
-"""What all commands share: options, the parsing of times, exit codes."""
+"""What all commands share: options, and the parsing of times; exit codes: ``runners.contract``."""
 
-import functools
-import sys
-from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, ParamSpec
+from typing import Annotated
 
 import typer
 
-from runners.errors import (
-    EX_CONFIG,
-    EX_DATAERR,
-    EX_NOPERM,
-    EX_PROTOCOL,
-    EX_TEMPFAIL,
-    EX_UNAVAILABLE,
-    ConfigError,
-)
+from runners.contract import job
 
 __all__ = [
     "AnyHomeOption",
     "AtOption",
     "ConfigOption",
+    "DryRunOption",
     "EndDateOption",
     "FirstDayOption",
     "HomeOption",
     "JsonOption",
     "LastDayOption",
     "NoPlotOption",
+    "NowOption",
     "SocKwhOption",
     "SocPercentOption",
     "StartDateOption",
@@ -39,7 +30,6 @@ __all__ = [
     "one_soc",
 ]
 
-P = ParamSpec("P")
 _YEARS = (1970, 2200)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="The configuration file.")]
@@ -65,6 +55,13 @@ AnyHomeOption = Annotated[
     str | None, typer.Option("--home", metavar="ID", help="Which home; default: all of them.")
 ]
 NoPlotOption = Annotated[bool, typer.Option("--no-plot", help="Draw no picture.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Ask, compute and print; write nothing.")
+]
+NowOption = Annotated[
+    str | None,
+    typer.Option("--now", metavar="ISO", hidden=True, help="Take this for the present moment."),
+]
 FirstDayOption = Annotated[
     str | None,
     typer.Option("--start-date", metavar="DATE", help="First local day; default: two weeks."),
@@ -83,21 +80,21 @@ SocPercentOption = Annotated[
 ]
 
 
-def aware(text: str | None) -> datetime | None:
-    """Parse ``--at``; the same wall clock is another instant in every zone, so it needs one."""
+def aware(text: str | None, option: str = "--at") -> datetime | None:
+    """Parse a moment; the same wall clock is another instant in every zone, so it needs one."""
     if text is None:
         return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         message = f"{text!r} is no ISO time; write e.g. 2025-11-06T17:00Z"
-        raise typer.BadParameter(message, param_hint="--at") from None
+        raise typer.BadParameter(message, param_hint=option) from None
     if moment.tzinfo is None:
         message = f"{text!r} has no UTC offset; add Z or +02:00"
-        raise typer.BadParameter(message, param_hint="--at")
+        raise typer.BadParameter(message, param_hint=option)
     if not _YEARS[0] <= moment.year <= _YEARS[1]:
         message = f"{text!r} is no year from {_YEARS[0]} to {_YEARS[1]}; correct it"
-        raise typer.BadParameter(message, param_hint="--at")
+        raise typer.BadParameter(message, param_hint=option)
     return moment
 
 
@@ -125,49 +122,3 @@ def one_soc(soc_kwh: float | None, soc_percent: float | None) -> None:
     if soc_kwh is not None and soc_percent is not None:
         message = "give --soc-kwh or --soc-percent, not both"
         raise typer.BadParameter(message, param_hint="--soc-kwh")
-
-
-def job(function: Callable[P, None]) -> Callable[P, None]:
-    """Turn expected errors into a red line and an exit code; others keep their traceback."""
-
-    @functools.wraps(function)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            function(*args, **kwargs)
-        except Exception as err:
-            code = _exit_code(err)
-            if code is None:
-                raise
-            for line in str(err).splitlines():
-                typer.secho(line, fg=typer.colors.RED, err=True)
-            raise typer.Exit(code) from None
-
-    return wrapped
-
-
-def _exit_code(err: Exception) -> int | None:
-    """Return the sysexits code of an expected error, None for any other."""
-    if isinstance(err, ConfigError):
-        return err.exit_code
-    return next((code for kind, code in _expected() if isinstance(err, kind)), None)
-
-
-def _expected() -> Iterator[tuple[type[Exception], int]]:
-    """Yield error classes of the floors that were imported, the narrow ones first."""
-    for module, name, code in (
-        ("mpc.errors", "SolverError", EX_TEMPFAIL),
-        ("mpc.errors", "PlanError", EX_DATAERR),
-        ("telemetry.errors", "StoreBusyError", EX_TEMPFAIL),
-        ("telemetry.errors", "PeerAuthError", EX_NOPERM),
-        ("telemetry.errors", "PeerUnreachableError", EX_UNAVAILABLE),
-        ("telemetry.errors", "PeerNotReadyError", EX_TEMPFAIL),
-        ("telemetry.errors", "PeerReplyError", EX_PROTOCOL),
-        ("telemetry.errors", "ClockError", EX_TEMPFAIL),
-        ("telemetry.errors", "SensorError", EX_CONFIG),
-        ("telemetry.errors", "MirrorError", EX_CONFIG),
-        ("telemetry.errors", "TelemetryError", EX_DATAERR),
-        ("forecast.errors", "ForecastError", EX_DATAERR),
-        ("sim.errors", "SimError", EX_DATAERR),
-    ):
-        if module in sys.modules:  # an error of a module that was never imported is not around
-            yield getattr(sys.modules[module], name), code

@@ -9,9 +9,12 @@ import typer
 from runners.cli_options import (
     AnyHomeOption,
     ConfigOption,
+    DryRunOption,
     EndDateOption,
     JsonOption,
+    NowOption,
     StartDateOption,
+    aware,
     day,
     job,
 )
@@ -56,10 +59,16 @@ def prices(
         bool,
         typer.Option("--wait", help="Ask every 5 minutes from 12:45 until tomorrow is complete."),
     ] = False,
+    dry_run: DryRunOption = False,
+    now: NowOption = None,
 ) -> None:
     """Fetch the market's prices of today and tomorrow; or of the past: backfill."""
     if not _is_alone(ctx):
         return
+    moment = aware(now, "--now")
+    if wait and (moment is not None or dry_run):
+        message = "waits for what a stopped clock or a dry run never brings; leave it out"
+        raise typer.BadParameter(message, param_hint="--wait")
     from runners.prices import run_prices  # noqa: PLC0415
 
     code = run_prices(
@@ -68,6 +77,8 @@ def prices(
         provider_name=provider.value,
         wait=wait,
         json_path=json_file,
+        now=moment,
+        dry_run=dry_run,
     )
     if code:
         raise typer.Exit(code)
@@ -110,13 +121,17 @@ def weather(
     config: ConfigOption = Path("config.yaml"),
     home: AnyHomeOption = None,
     json_file: JsonOption = None,
+    *,
+    dry_run: DryRunOption = False,
+    now: NowOption = None,
 ) -> None:
     """Fetch the weather forecast; or the weather of the past: backfill."""
     if not _is_alone(ctx):
         return
+    moment = aware(now, "--now")
     from runners.weather import run_weather  # noqa: PLC0415
 
-    run_weather(config_path=config, home_id=home, json_path=json_file)
+    run_weather(config_path=config, home_id=home, json_path=json_file, now=moment, dry_run=dry_run)
 
 
 @weather_app.command("backfill")

@@ -264,14 +264,18 @@ class Config(Strict):
             raise ConfigError(str(self._path), [problem]) from err
 
 
-def load_config(path: str | Path) -> Config:
+def load_config(path: str | Path, *, secrets: Path | None = None) -> Config:
     """Read and check a configuration file.
+
+    Args:
+        path: the file.
+        secrets: its secrets; None: ``secrets.yaml`` beside it, or as ``runners.secrets`` says.
 
     Raises:
         ConfigError: with every problem found, one a line.
     """
     path = Path(path)
-    raw = read_config_yaml(path)
+    raw = read_config_yaml(path, secrets_file=secrets)
     problems = check.cross_checks(raw)
     config: Config | None = None
     try:

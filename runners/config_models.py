@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from runners import config_load as check
 from runners.config_base import Strict
+from runners.config_publish import PublishConfig
 from runners.config_sensors import HomeAssistantConfig, InputSensorsConfig
 
 Efficiency = Annotated[
@@ -249,3 +250,24 @@ class HomeConfig(Strict):
         "forecast from at most 7 days before",
     )
     soc_max_age_minutes: float = Field(default=30.0, gt=0.0, description="minutes, above 0")
+    soc_refuse_age_minutes: float = Field(
+        default=1440.0, gt=0.0, description="minutes, soc_max_age_minutes or more"
+    )
+    readings_max_age_hours: float = Field(default=24.0, gt=0.0, description="hours, above 0")
+    min_published_hours: float = Field(
+        default=2.0, ge=0.0, le=12.0, description="hours, 0 to 12: at noon no more are published"
+    )
+    peak_fee_per_kw: Annotated[Price, Field(description="currency per kW and month, 0 or more")] = (
+        0.0
+    )
+    publish: PublishConfig = PublishConfig()
+
+    @model_validator(mode="after")
+    def _ages(self) -> HomeConfig:
+        """Refuse a state of charge that would be fit for control and too old to plan from."""
+        if self.soc_refuse_age_minutes < self.soc_max_age_minutes:
+            raise check.refuse(
+                f"soc_refuse_age_minutes {self.soc_refuse_age_minutes:g} is below "
+                f"soc_max_age_minutes; write {self.soc_max_age_minutes:g} or more"
+            )
+        return self

@@ -13,7 +13,7 @@ from runners.errors import Problem, shown
 __all__ = ["did_you_mean", "validation_problems"]
 
 _STORE_URL = ("store", "url")
-_TOKEN = ("home_assistant", "token")
+_TOKENS = (("home_assistant", "token"), ("publish", "token"))
 _MIRROR_LOGIN = (("mirror", "user"), ("mirror", "password"))
 _SENSORS = "input_sensors"
 
@@ -75,7 +75,7 @@ def _problem(found: dict[str, Any], model: type[BaseModel], raw: dict[str, Any])
 
 def _is_secret(loc: tuple[int | str, ...]) -> bool:
     """Return whether a key holds a secret, however it was written."""
-    return loc == _STORE_URL or loc[-2:] == _TOKEN or loc in _MIRROR_LOGIN
+    return loc == _STORE_URL or loc[-2:] in _TOKENS or loc in _MIRROR_LOGIN
 
 
 def _message(found: dict[str, Any], given: object, help_text: str) -> str:

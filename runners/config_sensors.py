@@ -25,7 +25,7 @@ from pydantic import Field, SecretStr
 from runners import config_load as check
 from runners.config_base import Strict
 
-__all__ = ["DERIVED", "HomeAssistantConfig", "InputSensorsConfig", "SourceConfig"]
+__all__ = ["DERIVED", "HomeAssistantConfig", "InputSensorsConfig", "SourceConfig", "Token"]
 
 DERIVED = "derived"
 _ENTITY = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+")
@@ -115,15 +115,14 @@ def _as_list(item: object) -> list[object]:
 
 
 EntityId = Annotated[str, After(_entity), Field(description="an entity such as sensor.load_total")]
+Token = Annotated[SecretStr, Before(_secret), After(_token)]
 
 
 class HomeAssistantConfig(Strict):
     """Where Home Assistant is."""
 
     url: Annotated[str, After(_url)] = Field(description="http://HOST:8123 or https://HOST")
-    token: Annotated[SecretStr, Before(_secret), After(_token)] = Field(
-        description="`!secret ha_token`, with the token in secrets.yaml"
-    )
+    token: Token = Field(description="`!secret ha_token`, with the token in secrets.yaml")
 
 
 class SourceConfig(Strict):

@@ -55,7 +55,7 @@ def run_demo(
     year = make_demo_year(seed, DEFAULT_AT.year)
     with Store.open(config.store_url, system_id="simulation") as store:
         fill_store(store, year, config.site(DEMO_HOME.home_id))
-    return run_plan(
+    made = run_plan(
         config_path=config_path,
         home_id=DEMO_HOME.home_id,
         at=moment,
@@ -63,6 +63,9 @@ def run_demo(
         json_path=json_path,
         plot=plot,
     )
+    if made is None:
+        raise AssertionError("a look back waits for nobody")
+    return made
 
 
 def _own_config(out_dir: Path) -> Path:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mpc.plan_json import told_requests
 from runners.errors import EX_CANTCREAT, ConfigError, Problem
 from sim.episode_format import EPISODE_SCHEMA, EpisodeArrays, EpisodeContext, read_episode
 from telemetry.arrays import F64
@@ -102,7 +103,8 @@ def _schema(pa: Any) -> pa.Schema:  # noqa: ANN401 - a module that may be missin
     columns += [("terminal_soc_kwh", series), ("terminal_price", series)]
     columns += [(f"realised_{name}", number) for name in ("bill", "wear", "cost")]
     columns += [(f.name, number if f.type is float else text) for f in fields(EpisodeContext)]
-    columns += [("violations", text), ("overrides", text), ("content_hash", text)]
+    columns += [("violations", text), ("requests", text)]
+    columns += [("overrides", text), ("content_hash", text)]
     return pa.schema(columns, metadata={"schema": EPISODE_SCHEMA})
 
 
@@ -131,6 +133,8 @@ def _row(episode: Episode) -> dict[str, Any]:
     row |= {field.name: getattr(read.context, field.name) for field in fields(read.context)}
     row["changes"] = json.dumps(dict(read.context.changes))
     row["violations"] = json.dumps([violation._asdict() for violation in read.violations])
+    asked = read.requests
+    row["requests"] = None if asked is None else json.dumps(told_requests(asked))
     row["overrides"] = episode.config_overrides_json
     row["content_hash"] = episode.content_hash
     return row

@@ -1,31 +1,30 @@
 """``darkstar mirror``: what waits in the store, into the MariaDB that other tools read.
 
 Run it right after planner and recorder, which only commit locally: an outage of the server delays
-rows and loses none, and slows no plan. Of two runs at once the second leaves, with a word and exit
-code 0.
+rows and loses none, and slows no plan. As every job it keeps ``runners.contract``.
 """
 
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runners.config import Config, load_config
-from runners.lock import only_one
+from runners.contract import JobRun, job_run, job_store
 from runners.output import console, many, summary_table, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from telemetry.mirror import Mirror, MirrorReport
+    from telemetry.mirror_server import MirrorServer
     from telemetry.store import Store
 
-__all__ = ["LOCK_FILE", "run_mirror"]
+__all__ = ["run_mirror"]
 
-LOCK_FILE = ".darkstar-mirror.lock"
 _NAMED = 5
 
 
@@ -35,6 +34,7 @@ def run_mirror(
     everything: bool = False,
     dry_run: bool = False,
     json_path: str | None = None,
+    now: datetime | None = None,
 ) -> None:
     """Push and report.
 
@@ -43,41 +43,40 @@ def run_mirror(
         everything: push all that is stored, not only what waits.
         dry_run: ask the server and count; write nothing anywhere.
         json_path: where the report goes as JSON too.
+        now: the moment, aware; None: the clock's.
 
     Raises:
-        ConfigError: no mirror is configured, or it would be reached without guard.
+        ConfigError: no mirror is configured, it would be reached without guard, or the clock is
+            wrong.
         TelemetryError: server or store failed; what was pushed before stays, the rest waits.
     """
-    config = load_config(config_path)
-    server = config.mirror_server()
+    with job_run("mirror", now=now, dry_run=dry_run) as run:
+        config = load_config(config_path)
+        server = config.mirror_server()
+        if run.begins(config, list(config.homes)):
+            found = _mirror(config, server, run, console(json_path), everything=everything)
+            if json_path is not None:
+                where = {"server": server.place, "database": server.database}
+                write_json(json_path, where | found)
+
+
+def _mirror(
+    config: Config, server: MirrorServer, run: JobRun, out: Console, *, everything: bool
+) -> dict[str, object]:
+    """Push, or look; return what the JSON says."""
     from telemetry.mirror import Mirror  # noqa: PLC0415 - SQLAlchemy takes 0.2 s to import
-    from telemetry.store import Store  # noqa: PLC0415 - numpy
 
-    out = console(json_path)
-    with (
-        nullcontext(enter_result=True) if dry_run else only_one(_lock(config)) as alone,
-        Mirror.open(server) as mirror,
-    ):
-        if not alone:
-            out.print("another mirror is at work here: left it to that one")
-            return
-        system_id = config.system.system_id
-        with Store.open(config.store_url, system_id=system_id, read_only=dry_run) as store:
-            if dry_run:
-                found = _look(store, mirror, everything=everything)
-                out.print(f"{server.place}: nothing written", soft_wrap=True)
-                out.print(summary_table(found.items()))
-            else:
-                found = _push(store, mirror, server.place, out, everything=everything)
-    if json_path is not None:
-        write_json(json_path, {"server": server.place, "database": server.database, **found})
-
-
-def _lock(config: Config) -> Path:
-    """Return the lock's file: beside a store that is a file, else beside the configuration."""
-    url = config.store_url
-    beside = config.path if "://" in url else Path(url)
-    return beside.parent / LOCK_FILE
+    with Mirror.open(server) as mirror, job_store(config, dry_run=run.dry_run) as store:
+        run.check_clock(store, list(config.homes))
+        if not run.dry_run:
+            found = _push(store, mirror, server.place, out, everything=everything)
+            run.tell(pushed=found["pushed"], waiting=found["waiting"])
+            return found
+        found = _look(store, mirror, everything=everything)
+        out.print(f"{server.place}: nothing written", soft_wrap=True)
+        out.print(summary_table(found.items()))
+        run.tell(waiting=found["to_push"])
+        return found
 
 
 def _look(store: Store, mirror: Mirror, *, everything: bool) -> dict[str, object]:

@@ -17,8 +17,13 @@ CACHE_FOLDER = "cache/home_assistant"
 
 
 @contextmanager
-def open_peer(config: Config, home_id: str) -> Iterator[HomeAssistant]:
+def open_peer(config: Config, home_id: str, *, keep: bool = True) -> Iterator[HomeAssistant]:
     """Open the Home Assistant of a home; nothing is sent before the first question.
+
+    Args:
+        config: the configuration.
+        home_id: which home.
+        keep: whether to use the cache; else nothing is written.
 
     Raises:
         ConfigError: the home has none.
@@ -28,6 +33,6 @@ def open_peer(config: Config, home_id: str) -> Iterator[HomeAssistant]:
     from telemetry.homeassistant.client import HomeAssistant  # noqa: PLC0415
 
     there = config.home_assistant(home_id)
-    cache = DayCache(config.path.parent / CACHE_FOLDER)
+    cache = DayCache(config.path.parent / CACHE_FOLDER) if keep else None
     with HomeAssistant(there.url, there.token.get_secret_value(), cache=cache) as peer:
         yield peer

@@ -5,17 +5,20 @@ the end of the plan, of the published prices, or two hours on, whichever comes f
 enough for a missed re-plan and too few for stale weather to matter. After it, or
 where ``fit_for_control`` is false (``reasons`` say why), do ``safe_action``: self-use, which needs
 no forecast and no price. A look back is never fit, and its ``valid_until`` counts from the moment
-it looks back at. Every slot says whether its price was published or forecast.
+it looks back at. ``substitutions`` tell what stood in for what was missing or old, ``ages_minutes``
+how old the rest is. Every slot says whether its price was published or forecast.
 
 Units: kWh per slot at the AC bus, kWh stored, currency per kWh, UTC.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runners.output import action, make_folder, write_json
+from runners.substitution import Ages, FitLimits, Substitution, age_text
 
 if TYPE_CHECKING:
     from mpc import Plan
@@ -25,8 +28,6 @@ __all__ = ["SCHEMA", "Made", "schedule_dict", "write_schedule"]
 SCHEMA = "darkstar.schedule/1"
 SAFE_ACTION = "self_use"
 _VALID_FOR = timedelta(hours=2)
-_READINGS_FRESH_FOR = timedelta(hours=24)
-"""A day-old profile is what the baseline repeats anyway; older ones miss a change of habits."""
 _SMALL_GAP_RATIO = 0.01
 _SMALL_GAP_MONEY = 0.01
 _SERIES = (
@@ -81,6 +82,9 @@ def schedule_dict(
     observed_until: datetime | None = None,
     price_pairing: str | None = None,
     forecast: dict[str, object] | None = None,
+    ages: Ages | None = None,
+    limits: FitLimits | None = None,
+    substitutions: Sequence[Substitution] = (),
 ) -> dict[str, object]:
     """Return the schedule of a plan.
 
@@ -97,12 +101,17 @@ def schedule_dict(
         price_pairing: in words, how prices of another place or year were paired with the home; such
             a plan is an experiment, not fit for control.
         forecast: which forecast it is made from, with its quantiles; None: not told.
+        ages: how old the inputs are; None: not told.
+        limits: how old they may be; None: as the template has it.
+        substitutions: what stood in for what was missing or old.
     """
+    ages, limits = ages or Ages(), limits or FitLimits()
     begin = made.inputs_as_of.astimezone(UTC)
     end = plan.starts[-1] + timedelta(minutes=float(plan.slot_minutes[-1]))
     reasons = [f"a look back at {_utc(begin)}, not made live"] if made.look_back else []
-    reasons += _stale(begin, observed_until)
-    reasons += _unfit(plan, begin, end, prices_until, price_pairing)
+    reasons += _stale(begin, ages, limits, observed_until)
+    reasons += _unfit(plan, begin, end, price_pairing)
+    reasons += _unpublished(begin, limits, prices_until)
     return {
         "schema": SCHEMA,
         "home_id": home_id,
@@ -113,6 +122,8 @@ def schedule_dict(
         "valid_until": _utc(max(begin, min(end, begin + _VALID_FOR, prices_until or end))),
         "fit_for_control": not reasons,
         "reasons": reasons,
+        "substitutions": [_rounded(asdict(one)) for one in substitutions],
+        "ages_minutes": _rounded(asdict(ages)),
         "safe_action": SAFE_ACTION,
         "currency": currency,
         "zone": zone,
@@ -152,22 +163,31 @@ def write_schedule(path: Path, schedule: dict[str, object]) -> None:
     write_json(path, schedule)
 
 
-def _stale(now: datetime, observed_until: datetime | None) -> list[str]:
-    """Return why readings are too old to forecast the next hours from; empty where they are not."""
-    if observed_until is None or now - observed_until <= _READINGS_FRESH_FOR:
-        return []
-    age = (now - observed_until) / timedelta(hours=1)
-    return [f"the newest readings of load and PV are {age:.0f} h old; record or import newer ones"]
+def _rounded(fields: dict[str, object]) -> dict[str, object]:
+    """Return fields with their ages to the tenth of a minute."""
+    return {k: round(v, 1) if isinstance(v, float) else v for k, v in fields.items()}
 
 
-def _unfit(
-    plan: "Plan",
-    now: datetime,
-    end: datetime,
-    prices_until: datetime | None,
-    price_pairing: str | None,
+def _stale(
+    now: datetime, ages: Ages, limits: FitLimits, observed_until: datetime | None
 ) -> list[str]:
-    """Return why an inverter should not follow the plan; empty where it may."""
+    """Return what is too old to plan the next hours from; empty where nothing is."""
+    reasons = []
+    if ages.soc is not None and ages.soc > limits.soc_minutes:
+        reasons.append(
+            f"the state of charge is {age_text(ages.soc)} old, want at most "
+            f"{limits.soc_minutes:g} min; record a newer one, or give --soc-kwh"
+        )
+    if observed_until is not None and now - observed_until > timedelta(hours=limits.readings_hours):
+        age = (now - observed_until) / timedelta(hours=1)
+        reasons.append(
+            f"the newest readings of load and PV are {age:.0f} h old; record or import newer ones"
+        )
+    return reasons
+
+
+def _unfit(plan: "Plan", now: datetime, end: datetime, price_pairing: str | None) -> list[str]:
+    """Return what of the plan itself keeps an inverter from following it; empty where nothing."""
     reasons: list[str] = []
     small = max(_SMALL_GAP_MONEY, _SMALL_GAP_RATIO * abs(plan.objective))
     if plan.status != "optimal" and not (plan.status == "feasible" and plan.gap <= small):
@@ -180,11 +200,20 @@ def _unfit(
         reasons.append(
             f"it was made at {_utc(now)}, outside the plan from {_utc(plan.start)} to {_utc(end)}"
         )
-    if prices_until is None:
-        reasons.append("it is not known until when prices are published")
-    elif prices_until <= now:
-        reasons.append(f"prices are published until {_utc(prices_until)} only; import newer ones")
     return reasons
+
+
+def _unpublished(now: datetime, limits: FitLimits, prices_until: datetime | None) -> list[str]:
+    """Return why too few prices are published to follow the plan; empty where enough are."""
+    if prices_until is None:
+        return ["it is not known until when prices are published"]
+    ahead = prices_until - now
+    if ahead > timedelta(0) and ahead >= timedelta(hours=limits.published_hours):
+        return []
+    told = f"prices are published until {_utc(prices_until)} only"
+    if ahead > timedelta(0):
+        told += f", want {limits.published_hours:g} h ahead"
+    return [f"{told}; fetch or import newer ones"]
 
 
 def _slots(

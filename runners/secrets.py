@@ -1,9 +1,12 @@
 """Reading ``config.yaml``: YAML, taken strictly, with secrets filled in.
 
-    !secret name   the whole value; from ``secrets.yaml`` beside the configuration, then from the
-                   environment variable DARKSTAR_<NAME>
-    ${NAME}        inside a text; from ``secrets.yaml``, then from the environment: NAME, then
-                   DARKSTAR_<NAME>
+    !secret name   the whole value; from the credential of that name, from ``secrets.yaml`` beside
+                   the configuration, then from the environment variable DARKSTAR_<NAME>
+    ${NAME}        inside a text; the same, from the environment: NAME, then DARKSTAR_<NAME>
+
+Credentials are files that systemd puts into ``$CREDENTIALS_DIRECTORY`` for one service alone
+(``LoadCredential=``). Among them a file ``secrets.yaml`` takes the place of the one beside the
+configuration, which may then be root's alone. A credential's last line break is no part of it.
 
 A ``${NAME}`` inside a URL is percent-quoted where that is decoded again (login, path, query), so
 that the database gets the secret to the letter. In ``secrets.yaml`` every value is text as it is
@@ -32,6 +35,7 @@ from runners.errors import ConfigError, Problem, shown
 __all__ = ["SECRETS_FILE", "Secrets", "read_config_yaml"]
 
 SECRETS_FILE = "secrets.yaml"
+_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _REFERENCE = re.compile(r"\$\{([^}]*)\}")
@@ -49,11 +53,13 @@ class Secrets:
     Attributes:
         stored: what ``secrets.yaml`` holds, as text.
         environment: variables by name.
+        credentials: folder of files, one a secret; None: there is none.
         problems: one for each secret that was asked for and not found.
     """
 
     stored: Mapping[str, str] = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
+    credentials: Path | None = None
     problems: list[Problem] = field(default_factory=list)
 
     def tagged(self, name: str, line: int) -> SecretStr:
@@ -75,11 +81,13 @@ class Secrets:
         return SecretStr(_REFERENCE.sub(fill, text))
 
     def _find(self, name: str, variables: tuple[str, ...], key: str, reference: str) -> str:
-        """Look in the file, then in the environment; note a problem where it is in neither."""
+        """Look in all places, in their order; note a problem where it is in none of them."""
         if not _NAME.fullmatch(name):
             want = "a secret is named by letters, digits and _; correct the name"
             self.problems.append(Problem(key, reference, want))
             return ""
+        if self.credentials is not None and (self.credentials / name).exists():
+            return _read_text(self.credentials / name, "check LoadCredential=").removesuffix("\n")
         if name in self.stored:
             return self.stored[name]
         for variable in variables:
@@ -176,24 +184,37 @@ _Loader.add_constructor("!secret", _construct_secret)
 _Loader.add_constructor("tag:yaml.org,2002:str", _construct_text)
 
 
-def read_config_yaml(path: Path) -> dict[str, Any]:
+def read_config_yaml(path: Path, *, secrets_file: Path | None = None) -> dict[str, Any]:
     """Return the mapping in a configuration file, secrets filled in.
+
+    Args:
+        path: the file.
+        secrets_file: its secrets; None: ``secrets.yaml`` beside it.
 
     Raises:
         ConfigError: no such file, no YAML, a double key, a missing secret, or no mapping.
     """
     text = _read_text(path, "run `darkstar init` to write one, or name yours with --config")
-    beside = path.parent / SECRETS_FILE
-    stored: dict[str, str] = {}
-    if beside.exists():
-        stored = _stored(beside, _read_text(beside, "check its rights"))
-        _warn_if_open(beside)
-    secrets = Secrets(stored=stored, environment=os.environ)
+    credentials = os.environ.get(_CREDENTIALS)
+    folder = Path(credentials) if credentials else None
+    stored = _all_stored(secrets_file or path.parent / SECRETS_FILE, folder)
+    secrets = Secrets(stored=stored, environment=os.environ, credentials=folder)
     raw = _mapping(path, text, secrets)
     if not raw:
         message = "the file is empty; run `darkstar init --force` to write one that works"
         raise ConfigError(str(path), [Problem("", "", message)])
     return raw
+
+
+def _all_stored(beside: Path, credentials: Path | None) -> dict[str, str]:
+    """Return what ``secrets.yaml`` holds: the credential, else the one beside the configuration."""
+    if credentials is not None and (given := credentials / SECRETS_FILE).exists():
+        return _stored(given, _read_text(given, "check LoadCredential="))
+    if not beside.exists():
+        return {}
+    stored = _stored(beside, _read_text(beside, "check its rights"))
+    _warn_if_open(beside)
+    return stored
 
 
 def _warn_if_open(path: Path) -> None:

@@ -21,21 +21,19 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from runners.config import Config, load_config
+from runners.config import load_config
 from runners.errors import EX_DATAERR, EX_USAGE, ConfigError, Problem
+from runners.judged import judged_days
 from runners.output import console, write_json
 from runners.plan import home_model
 from runners.settings import config_hash
 from runners.simulate_pool import Pool, cluster_pool, local_pool
 from runners.simulate_report import Batch, ScenarioRun, Skipped, report, skipped_lines
 from runners.simulate_scenario import Job, Progress, run_scenario
-from runners.validate import channels_of
 from sim.augment import scenarios
-from sim.planning import HomeModel, battery_window, zone_of
+from sim.planning import HomeModel, battery_window
 from sim.simulation import AUTO, ChosenDay, choose_days, start_soc
-from telemetry.quality.validate import judge
 from telemetry.quality_table import DayClass
-from telemetry.slots import local_day
 from telemetry.store import Store
 
 if TYPE_CHECKING:
@@ -98,7 +96,7 @@ def run_simulate(
         _pool(workers, scheduler) as pool,
     ):
         with out.status("choosing days"):
-            judged = _judged(config, store, model, start_date, end_date)
+            judged = judged_days(config, store, model, start_date, end_date)
             classes = {DayClass.CLEAN} | ({DayClass.MASK_BATTERY} if include_masked else set())
             days = choose_days(
                 store,
@@ -119,6 +117,7 @@ def run_simulate(
             config_hash=config_hash(model),
             currency=config.home_currency(home),
             recompute=recompute,
+            manual=store.manual_blocks(home),
         )
         batch = _run(job, pool, scenario_count, seed, out)
     batch = replace(batch, store_bytes=_size(config.store_url))
@@ -156,34 +155,6 @@ def _pool(workers: int | None, scheduler: str | None) -> AbstractContextManager[
     cores = os.cpu_count()
     found = 1 if cores is None else cores
     return local_pool(found if workers is None else workers)
-
-
-def _judged(
-    config: Config, store: Store, model: HomeModel, first: date, end: date
-) -> dict[date, DayClass]:
-    """Return verdicts on the days that have none, as ``darkstar validate --no-reference`` gives.
-
-    Raises:
-        ConfigError: nothing of the home is measured.
-        TelemetryError: the store, or an extra, is missing.
-    """
-    home_id, asked = model.home.home_id, range(first.toordinal(), end.toordinal())
-    last = date.fromordinal(asked[-1])
-    known = {verdict.local_date for verdict in store.day_quality(home_id, first, last)}
-    open_days = [day for day in map(date.fromordinal, asked) if day not in known]
-    if not open_days:
-        return {}
-    verdicts = judge(
-        store,
-        model.home,
-        channels=channels_of(config, home_id, store),
-        limits=config.limits(home_id),
-        first=open_days[0],
-        last=open_days[-1],
-        reference=None,
-        now=local_day(last, zone_of(model))[1],
-    )
-    return {v.local_date: v.day_class for v in verdicts if v.local_date not in known}
 
 
 def _told(day: ChosenDay) -> Skipped:

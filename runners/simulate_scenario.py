@@ -33,6 +33,7 @@ from sim.planning import HomeModel
 from sim.simulation import Chain, ChosenDay, StartSoc
 from sim.simulation_replay import replay_rows
 from sim.slots import BILL, PENALTY, WEAR
+from telemetry.manual_table import ManualBlock
 from telemetry.sql import WriteCounts
 from telemetry.store_episodes import SimulatedDay
 
@@ -55,6 +56,7 @@ class Job:
         config_hash: of site, tariff and options.
         currency: of the home.
         recompute: whether days are simulated that were done before from the same inputs.
+        manual: blocks of the manual plan, those taken back too.
     """
 
     store: Store
@@ -65,6 +67,7 @@ class Job:
     config_hash: str
     currency: str
     recompute: bool
+    manual: tuple[ManualBlock, ...] = ()
 
     @property
     def home_id(self) -> str:
@@ -167,6 +170,7 @@ class _Work:
             system_id=job.store.system_id,
             config_hash=job.config_hash,
             engine=job.engine,
+            manual=job.manual,
         )
         self._carried = iter(self._chain)
         self._marks = job.store.simulated_days(job.home_id, scenario.name, job.config_hash)

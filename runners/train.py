@@ -3,8 +3,8 @@
     store ──facts until the last midnight──> candidate ──days neither has seen──> promoted, or not
 
 Days are local and over. What is promoted stands in the registry (``runners.registry``); nothing in
-the store changes. A second run on the same day changes nothing, and of two runs at once the second
-leaves with a word. Energies in tables are Wh per quarter-hour.
+the store changes. A second run on the same day changes nothing; as every job it keeps
+``runners.contract``. Energies in tables are Wh per quarter-hour.
 """
 
 from __future__ import annotations
@@ -21,27 +21,25 @@ from rich.table import Table
 
 from forecast.promotion import Contestant, Trial, promotion_trial
 from runners.config import Config, load_config
-from runners.dates import utc_now
+from runners.contract import JobRun, job_run, job_store
 from runners.errors import EX_DATAERR, ConfigError, Problem
-from runners.lock import only_one
 from runners.output import console, many, summary_table, write_json
 from runners.plan import home_model
 from runners.registry import ModelMeta, Registry, describe
 from sim.aurora import read_history
 from sim.planning import HomeModel, zone_of
 from telemetry.slots import SLOT_MINUTES, from_epoch, local_day, slot_of, to_epoch, zone_info
-from telemetry.store import Store
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from forecast.aurora import Aurora
     from forecast.inputs import HomeHistory
+    from telemetry.store import Store
 
-__all__ = ["LOCK_FILE", "run_list", "run_rollback", "run_train", "span_of_load"]
+__all__ = ["run_list", "run_rollback", "run_train", "span_of_load"]
 
-LOCK_FILE = ".darkstar-train.lock"
-_BUSY = "another training is at work here: left it to that one"
+_JOB = "train"
 _WH = 1000.0
 
 
@@ -73,6 +71,7 @@ def run_train(
     force: bool = False,
     dry_run: bool = False,
     json_path: str | None = None,
+    now: datetime | None = None,
 ) -> Trial | None:
     """Train, test and perhaps promote a model; None where another training is at work.
 
@@ -82,23 +81,24 @@ def run_train(
         force: promote whatever the test says, also over a model that cannot be read.
         dry_run: change nothing.
         json_path: where the result goes as JSON; ``-`` is stdout.
+        now: the moment, aware; None: the clock's.
 
     Raises:
-        ConfigError: the configuration, the registry, or a home without load.
+        ConfigError: the configuration, the registry, a home without load, or the clock.
         ForecastError, SimError, TelemetryError: facts that teach nothing.
     """
-    config = load_config(config_path)
-    home = config.pick_home(home_id)
-    out = console(json_path)
-    with only_one(config.path.parent / LOCK_FILE) as alone:
-        if not alone:
-            out.print(_BUSY)
+    with job_run(_JOB, home_id=home_id, now=now, dry_run=dry_run) as run:
+        config = load_config(config_path)
+        home = config.pick_home(home_id)
+        if not run.begins(config, [home]):
             return None
+        out = console(json_path)
         with out.status("training"):
-            done = _train(config, home, force=force, dry_run=dry_run, out=out)
-    _report(home, done, dry_run=dry_run, out=out)
-    if json_path is not None:
-        write_json(json_path, _result_dict(home, done, dry_run=dry_run))
+            done = _train(config, home, run, force=force, out=out)
+        _report(home, done, dry_run=dry_run, out=out)
+        if json_path is not None:
+            write_json(json_path, _result_dict(home, done, dry_run=dry_run))
+        run.tell(outcome=done.trial.outcome, days=done.trial.days_of_load, promoted=done.new)
     return done.trial
 
 
@@ -114,14 +114,19 @@ def run_rollback(
     Raises:
         ConfigError: the configuration, or there is nothing to go back to.
     """
-    config = load_config(config_path)
-    home = config.pick_home(home_id)
-    out = console(json_path)
-    with only_one(config.path.parent / LOCK_FILE) as alone:
-        if not alone:
-            out.print(_BUSY)
-            return
-        left, now = Registry(config.models_folder, home).rollback(dry_run=dry_run)
+    with job_run(_JOB, home_id=home_id, dry_run=dry_run) as run:
+        config = load_config(config_path)
+        home = config.pick_home(home_id)
+        if run.begins(config, [home]):
+            _roll_back(config, home, console(json_path), dry_run=dry_run, json_path=json_path)
+            run.tell(outcome="rolled back")
+
+
+def _roll_back(
+    config: Config, home: str, out: Console, *, dry_run: bool, json_path: str | None
+) -> None:
+    """Go back to the model before, and tell."""
+    left, now = Registry(config.models_folder, home).rollback(dry_run=dry_run)
     serves = "the baseline" if now is None else now.version
     would = "would be " if dry_run else ""
     out.print(f"{home}: {left.version} {would}taken out of use, {serves} serves", soft_wrap=True)
@@ -151,19 +156,20 @@ def run_list(
         write_json(json_path, {"home_id": home, "models": metas})
 
 
-def _train(config: Config, home: str, *, force: bool, dry_run: bool, out: Console) -> _Done:
+def _train(config: Config, home: str, run: JobRun, *, force: bool, out: Console) -> _Done:
     """Hold the trial and write down what it promotes."""
     registry = Registry(config.models_folder, home)
     current = _in_use(registry, force=force, out=out)
     model = home_model(config, home)
     begin = perf_counter()
-    with Store.open(config.store_url, system_id=config.system.system_id) as store:
-        first, until, history = _facts(store, model)
+    with job_store(config, dry_run=run.dry_run) as store:
+        run.check_clock(store, [home])
+        first, until, history = _facts(store, model, run.moment())
     trial = promotion_trial(
         history, to_epoch(until), None if current is None else current[0], force=force
     )
-    meta = _meta(trial, home, first)
-    new = meta is not None and trial.model is not None and not dry_run
+    meta = _meta(trial, home, first, run.moment())
+    new = meta is not None and trial.model is not None and not run.dry_run
     if new and meta is not None and trial.model is not None:
         new = registry.promote(trial.model, meta)
     return _Done(
@@ -205,12 +211,12 @@ def span_of_load(store: Store, model: HomeModel) -> tuple[datetime, datetime]:
     return reach.first, reach.last + timedelta(minutes=SLOT_MINUTES)
 
 
-def _facts(store: Store, model: HomeModel) -> tuple[datetime, datetime, HomeHistory]:
+def _facts(store: Store, model: HomeModel, now: datetime) -> tuple[datetime, datetime, HomeHistory]:
     """Return the first slot with load, the end of the last whole local day, and all between."""
     first, end = span_of_load(store, model)
     zone = zone_of(model)
-    now = min(slot_of(utc_now()), end)
-    until = local_day(now.astimezone(zone_info(zone)).date(), zone)[0]
+    last = min(slot_of(now), end)
+    until = local_day(last.astimezone(zone_info(zone)).date(), zone)[0]
     if until <= first:
         message = (
             f"no whole local day is over since load is known ({first.isoformat()}); wait a day"
@@ -220,14 +226,14 @@ def _facts(store: Store, model: HomeModel) -> tuple[datetime, datetime, HomeHist
     return first, until, read_history(store, model, first, until)
 
 
-def _meta(trial: Trial, home: str, first: datetime) -> ModelMeta | None:
+def _meta(trial: Trial, home: str, first: datetime, now: datetime) -> ModelMeta | None:
     """Return where the model of a trial comes from; None where none takes over."""
     if trial.model is None:
         return None
     return describe(
         trial.model,
         home_id=home,
-        created_at=utc_now(),
+        created_at=now,
         data_from=first,
         days_of_load=trial.days_of_load,
         outcome=str(trial.outcome),

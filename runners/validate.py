@@ -1,7 +1,8 @@
 """``darkstar validate``: judge local days, print what is not plain clean, draw a calendar.
 
 Home Assistant's hours are fetched for comparison where the home has a Home Assistant; one that does
-not answer is an error, since a verdict without it is weaker: ``--no-reference`` asks for that.
+not answer is an error, since a verdict without it is weaker: ``--no-reference`` asks for that. As
+every job it keeps ``runners.contract``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from runners.config import Config, load_config
-from runners.dates import refuse_reversed, utc_now
+from runners.contract import JobRun, job_run, job_store
+from runners.dates import refuse_reversed
 from runners.errors import EX_DATAERR, ConfigError, Problem
 from runners.output import console, write_json
 from runners.quality_report import notes, report, totals
@@ -56,6 +58,8 @@ def run_validate(
     plot: bool = True,
     compare: bool = True,
     out_dir: Path = OUT,
+    now: datetime | None = None,
+    dry_run: bool = False,
 ) -> tuple[DayQuality, ...]:
     """Judge the local days from ``start_date`` to ``end_date`` and report.
 
@@ -68,24 +72,49 @@ def run_validate(
         plot: whether to draw ``quality.png``.
         compare: whether to compare with Home Assistant.
         out_dir: where the picture goes.
+        now: the moment, aware; None: the clock's.
+        dry_run: judge and print; write nothing, draw nothing.
 
     Raises:
-        ConfigError: the configuration, dates without a whole day, a file that cannot be written.
+        ConfigError: the configuration, dates without a whole day, a file that cannot be written,
+            or the clock.
         TelemetryError: the store, or Home Assistant, cannot be used.
     """
-    config = load_config(config_path)
-    chosen = config.pick_home(home_id)
-    now = utc_now()
-    first, last = local_dates(config, chosen, start_date, end_date, now)
-    home = config.home(chosen)
-    with Store.open(config.store_url, system_id=config.system.system_id) as store:
-        channels = channels_of(config, chosen, store)
-        reference = _reference(config, chosen, first, last, now) if compare else None
+    with job_run("validate", home_id=home_id, now=now, dry_run=dry_run) as run:
+        config = load_config(config_path)
+        chosen = config.pick_home(home_id)
+        bounds = local_dates(config, chosen, start_date, end_date, run.moment())
+        if not run.begins(config, [chosen]):
+            return ()
+        days, told = _judged(config, chosen, bounds, run, compare=compare)
+        out = console(json_path)
+        report(days, chosen, told, out)
+        if plot and not dry_run:
+            picture = out_dir / "quality.png"
+            _draw(days, chosen, picture)
+            out.print(f"picture: {picture}", soft_wrap=True)
+        result = _Result(home_id=chosen, totals=totals(days), notes=tuple(told), days=days)
+        if json_path is not None:
+            write_json(json_path, result)
+        run.tell(days=len(days), **result.totals)
+    return days
+
+
+def _judged(
+    config: Config, home_id: str, bounds: tuple[date, date], run: JobRun, *, compare: bool
+) -> tuple[tuple[DayQuality, ...], list[str]]:
+    """Judge the days within bounds, both included; return them, and what the user should know."""
+    home, limits, (first, last) = config.home(home_id), config.limits(home_id), bounds
+    now = run.moment()
+    reference = _reference(config, home_id, bounds, run) if compare else None
+    with job_store(config, dry_run=run.dry_run) as store:
+        run.check_clock(store, [home_id])
+        channels = channels_of(config, home_id, store)
         days = validate(
             store,
             home,
             channels=channels,
-            limits=config.limits(chosen),
+            limits=limits,
             first=first,
             last=last,
             reference=reference,
@@ -95,21 +124,12 @@ def run_validate(
     told = notes(
         channels=channels,
         begins=begins,
-        limits=config.limits(chosen),
+        limits=limits,
         first=first,
-        zone=config.home_config(chosen).zone,
-        wired=_is_wired(config, chosen),
+        zone=config.home_config(home_id).zone,
+        wired=_is_wired(config, home_id),
     )
-    out = console(json_path)
-    report(days, chosen, told, out)
-    if plot:
-        picture = out_dir / "quality.png"
-        _draw(days, chosen, picture)
-        out.print(f"picture: {picture}", soft_wrap=True)
-    if json_path is not None:
-        result = _Result(home_id=chosen, totals=totals(days), notes=tuple(told), days=days)
-        write_json(json_path, result)
-    return days
+    return days, told
 
 
 def _draw(days: tuple[DayQuality, ...], home_id: str, path: Path) -> None:
@@ -120,20 +140,28 @@ def _draw(days: tuple[DayQuality, ...], home_id: str, path: Path) -> None:
 
 
 def _reference(
-    config: Config, home_id: str, first: date, last: date, now: datetime
+    config: Config, home_id: str, bounds: tuple[date, date], run: JobRun
 ) -> HourlyReference | None:
     """Fetch the reference; where it cannot be had, the error says how to go on without."""
     try:
-        return hourly_reference(config, home_id, first, last, now)
+        return hourly_reference(config, home_id, *bounds, run.moment(), keep=not run.dry_run)
     except PeerError as err:
         cure = f"{err.cure}; or add --no-reference to judge without it"
         raise type(err)(err.peer, err.reason, cure) from err
 
 
 def hourly_reference(
-    config: Config, home_id: str, first: date, last: date, now: datetime
+    config: Config, home_id: str, first: date, last: date, now: datetime, *, keep: bool = True
 ) -> HourlyReference | None:
     """Fetch Home Assistant's hours over local days; None where the home has no Home Assistant.
+
+    Args:
+        config: the configuration.
+        home_id: which home.
+        first: first local day.
+        last: last local day, included.
+        now: the moment.
+        keep: whether days that are over are kept in the cache.
 
     Raises:
         PeerError: it does not answer.
@@ -146,7 +174,7 @@ def hourly_reference(
 
     zone = config.home_config(home_id).zone
     start, end = local_day(first, zone)[0], local_day(last, zone)[1]
-    with open_peer(config, home_id) as peer:
+    with open_peer(config, home_id, keep=keep) as peer:
         return fetch(
             peer, config.sensors(home_id), config.limits(home_id), start=start, end=end, now=now
         )

@@ -1,13 +1,14 @@
 """``darkstar weather``: the forecast of every home's place, and the weather of days past.
 
 A run asks once and stores the forecast as issued now. A backfill fetches what happened, by UTC day;
-days that are whole in the store are not asked for again, so it can be stopped and run again.
+days that are whole in the store are not asked for again, so it can be stopped and run again. The
+forecast is a job and keeps ``runners.contract``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from rich import box
 from rich.table import Table
 
 from runners.config import Config, load_config
+from runners.contract import JobRun, job_run, job_store
 from runners.dates import utc_now
 from runners.errors import EX_DATAERR
 from runners.output import console, write_json
@@ -93,26 +95,32 @@ def run_weather(
     config_path: Path,
     home_id: str | None = None,
     json_path: str | None = None,
+    now: datetime | None = None,
+    dry_run: bool = False,
     service: OpenMeteo | None = None,
-    clock: Callable[[], datetime] = utc_now,
+    clock: Callable[[], datetime] | None = None,
 ) -> None:
     """Fetch and store the forecast of every home with a position, or of one, and report.
 
     Raises:
+        ConfigError: the configuration, or the clock is wrong.
         HomeError: the home, or every home, has no position.
         TelemetryError: the service or the store failed; forecasts stored before stay.
     """
-    config = load_config(config_path)
-    homes = _homes(config, home_id)
-    if service is not None:
-        reports = _forecasts(config, homes, service, clock)
-    else:
-        with open_service() as opened:
-            reports = _forecasts(config, homes, opened, clock)
-    out = console(json_path)
-    out.print(_forecast_table(reports))
-    if json_path is not None:
-        write_json(json_path, {"homes": reports})
+    with job_run("weather", home_id=home_id, now=now, clock=clock, dry_run=dry_run) as run:
+        config = load_config(config_path)
+        homes = _homes(config, home_id)
+        if not run.begins(config, homes):
+            return
+        with nullcontext(service) if service else open_service() as opened:
+            reports = _forecasts(config, homes, opened, run)
+        out = console(json_path)
+        out.print(_forecast_table(reports))
+        if dry_run:
+            out.print("a dry run: nothing was written")
+        if json_path is not None:
+            write_json(json_path, {"homes": reports})
+        run.tell(forecasts=len(reports), missing=sum(one.missing for one in reports))
 
 
 def _homes(config: Config, home_id: str | None) -> list[str]:
@@ -127,12 +135,13 @@ def _homes(config: Config, home_id: str | None) -> list[str]:
 
 
 def _forecasts(
-    config: Config, homes: list[str], service: OpenMeteo, clock: Callable[[], datetime]
+    config: Config, homes: list[str], service: OpenMeteo, run: JobRun
 ) -> list[ForecastReport]:
     found = []
-    with Store.open(config.store_url, system_id=config.system.system_id) as store:
+    with job_store(config, dry_run=run.dry_run) as store:
+        run.check_clock(store, homes)
         for one in homes:
-            home, now = config.home(one), clock()
+            home, now = config.home(one), run.moment()
             parts = service.forecast(home, now=now)
             store.put_home(home)
             put_forecast(store, one, parts, now=now)

@@ -65,6 +65,26 @@ def test_file_comes_before_the_environment(tmp_path: Path, monkeypatch: pytest.M
     assert config.store_url == str(tmp_path / "from-file.sqlite")
 
 
+def test_credentials_of_a_service_come_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As systemd gives them: a file a secret, or the whole of secrets.yaml."""
+    given = tmp_path / "credentials"
+    given.mkdir()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(given))
+    path = config_with(tmp_path, "!secret place", "place: beside.sqlite\n")
+    assert load_config(path).store_url.endswith("beside.sqlite")
+    # In its place secrets.yaml may be one that only root can read.
+    (given / "secrets.yaml").write_text("place: credential.sqlite\nother: x\n", encoding="utf-8")
+    (tmp_path / "secrets.yaml").write_bytes(b"\xff")
+    assert load_config(path).store_url.endswith("credential.sqlite")
+    (given / "place").write_text("alone.sqlite\n", encoding="utf-8")
+    assert load_config(path).store_url == str(tmp_path / "alone.sqlite")
+    (given / "place").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match=r"place: byte 0 is no UTF-8"):
+        load_config(path)
+
+
 def test_missing_names_both_places(tmp_path: Path) -> None:
     want = r"line 13: !secret db -> .* add `db: \.\.\.` to secrets.yaml .* DARKSTAR_DB$"
     with pytest.raises(ConfigError, match=want):

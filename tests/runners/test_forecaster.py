@@ -4,6 +4,7 @@ The house and its store are those of ``tests.runners.test_plan``, the model that
 ``tests.runners.test_registry``, trained until 5 April 2025, 23:00 UTC.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,14 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+import runners.forecaster
 from forecast.aurora import Aurora
 from runners.config import Config, load_config
-from runners.errors import ConfigError
 from runners.forecaster import AURORA, BASELINE, Prepared, by_baseline, prepare
 from runners.plan import home_model
 from runners.registry import ModelMeta, Registry
 from sim.aurora import aurora_inputs
 from sim.planning import known_inputs
+from telemetry.errors import MissingExtraError
 from telemetry.slots import from_epoch, to_epoch
 from telemetry.store import Store
 from tests.runners.test_plan import (
@@ -28,7 +30,6 @@ from tests.runners.test_plan import (
     NOW,
     looked_back,
     make_folder,
-    one_line,
     plan,
     schedule,
     stop_clock,
@@ -190,8 +191,24 @@ def test_a_model_that_cannot_be_read_is_no_silent_baseline(store: Store, folder:
     meta = promote(folder, aurora())
     (folder / "models" / "demo" / f"{meta.version}.model").write_bytes(b"")
     for look_back in (False, True):
-        with pytest.raises(ConfigError, match=r"is damaged.*darkstar train"):
-            prepared(store, folder, look_back=look_back)
+        found = prepared(store, folder, look_back=look_back)
+        assert_baseline(found, store, folder)
+        assert re.match(rf"{PLAIN} \(.*is damaged.*darkstar train", found.told)
+        assert found.substitutions[0].what == "a trained model"
+
+
+def test_a_model_that_cannot_forecast_leaves_it_to_the_baseline(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promote(folder, aurora())
+
+    def broken(*_: object, **__: object) -> None:
+        raise MissingExtraError("lightgbm", "forecast", "a trained forecast")
+
+    monkeypatch.setattr(runners.forecaster, "aurora_inputs", broken)
+    found = prepared(store, folder)
+    assert_baseline(found, store, folder)
+    assert "a trained forecast needs lightgbm" in found.told
 
 
 # The command
@@ -260,13 +277,6 @@ def test_the_same_facts_and_model_give_the_same_schedule(folder: Path) -> None:
     looked_back(folder)
     two = schedule(folder)
     assert {key for key in one if one[key] != two[key]} <= {"generated_at"}
-
-
-def test_a_damaged_model_is_one_line(folder: Path) -> None:
-    meta = promote(folder, aurora())
-    (folder / "models" / "demo" / f"{meta.version}.model").unlink()
-    line = one_line(looked_back(folder), 65)
-    assert "is missing; go back: darkstar train --rollback" in line
 
 
 @pytest.mark.integration

@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 from runners.cli import app
 from runners.config import load_config
 from runners.errors import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, ConfigError
-from runners.mirror import LOCK_FILE, run_mirror
+from runners.mirror import run_mirror
 from telemetry.store import Store
 from tests.peers.fixtures import MakeMariaDB
 from tests.peers.mariadb import RealMariaDB
@@ -27,6 +27,7 @@ from tests.runners.test_record import hold_lock
 from tests.telemetry.mirrors import episode, put, rows
 
 DATABASE = "mirror_command"
+LOCK_FILE = ".darkstar-mirror.lock"
 PASSWORD = "hunter2-and-more"  # noqa: S105 - the secret that must not show
 MIRROR = "mirror: {host: nas, user: darkstar, password: !secret mirror_password}\n"
 EPISODES, KILLS, MOST_TRIES = 400, 8, 40
@@ -175,7 +176,7 @@ def test_the_second_mirror_leaves_with_a_word(house: House) -> None:
         done.set()
         other.join(30)
     assert second.exit_code == 0
-    assert "another mirror is at work here" in second.output
+    assert "another darkstar mirror is at work here" in second.output
     assert house.waiting() == 1
 
 

@@ -17,7 +17,6 @@ from typer.testing import CliRunner, Result
 import runners.record
 from runners.cli import app
 from runners.lock import only_one
-from runners.record import LOCK_FILE
 from runners.slot_report import channel_table
 from telemetry.backfill import ChannelReport
 from telemetry.channels import Channel
@@ -57,7 +56,7 @@ def another_recorder(folder: Path) -> Iterator[None]:
     """A process of its own that holds the lock."""
     context = multiprocessing.get_context("spawn")
     held, done = context.Event(), context.Event()
-    other = context.Process(target=hold_lock, args=(folder / LOCK_FILE, held, done))
+    other = context.Process(target=hold_lock, args=(folder / ".darkstar-record.lock", held, done))
     other.start()
     try:
         assert held.wait(30)
@@ -76,7 +75,7 @@ def test_the_second_recorder_leaves_with_a_word(
     with another_recorder(tmp_path):
         second = run("record", "--config", config)
     assert second.exit_code == 0
-    assert "another recorder is at work" in second.output
+    assert "another darkstar record is at work" in second.output
     assert not (tmp_path / "darkstar.sqlite").exists()
     first = run("record", "--config", config)
     assert first.exit_code == 0
@@ -208,14 +207,18 @@ def test_a_home_that_fails_leaves_the_others_recorded(
     row = next(line for line in done.stdout.splitlines() if "load_kwh" in line)
     assert row.rstrip().endswith(" 0.15 kWh")
     assert "kept: better values stayed" in done.stdout
-    assert done.stderr.splitlines() == [
+    *told, summary = done.stderr.splitlines()
+    assert told == [
         "cabin: not recorded: Home Assistant of the cabin: no answer; try later",
         "hut: not recorded:",
         "Home Assistant of the hut: it refused the token; new token",
     ]
-    told = json.loads(report.read_text(encoding="utf-8"))
-    assert told["villa"]["channels"][0]["known"] > 90
-    assert told["cabin"]["error"].endswith("no answer; try later")
+    assert summary.startswith("job=record home=hut,villa,cabin status=failed seconds=")
+    assert " exit=77 error=PeerAuthError known=" in summary
+    assert summary.endswith(" failed=hut,cabin")
+    written = json.loads(report.read_text(encoding="utf-8"))
+    assert written["villa"]["channels"][0]["known"] > 90
+    assert written["cabin"]["error"].endswith("no answer; try later")
     alone = run("record", "--config", config, "--home", "cabin")
     assert alone.exit_code == 69
     assert alone.stderr.startswith("Home Assistant of the cabin: no answer")

@@ -14,12 +14,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-import runners.train
+import runners.contract
 from runners.cli import app
 from runners.config import load_config
 from runners.lock import only_one
 from runners.registry import Registry, load_current
-from runners.train import LOCK_FILE
 from telemetry.channels import Quality
 from telemetry.store import Store
 from tests.forecast.small_homes import DAY, SLOT, START, small_home, small_training
@@ -87,7 +86,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def set_clock(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
     """Let so many days have passed since the first slot."""
     now = datetime.fromtimestamp(START + days * DAY, UTC) + timedelta(hours=4)
-    monkeypatch.setattr(runners.train, "utc_now", lambda: now)
+    monkeypatch.setattr(runners.contract, "utc_now", lambda: now)
 
 
 def train(folder: Path, *args: str) -> Result:
@@ -256,11 +255,11 @@ def test_a_home_without_load_is_refused(tmp_path: Path) -> None:
 
 
 def test_of_two_trainings_the_second_leaves(house: Path) -> None:
-    with only_one(house / LOCK_FILE) as alone:
+    with only_one(house / ".darkstar-train.lock") as alone:
         assert alone
         done = train(house, "--force")
         back = train(house, "--rollback")
     assert (done.exit_code, back.exit_code) == (0, 0)
-    assert "another training is at work here" in done.output
-    assert "another training is at work here" in back.output
+    assert "another darkstar train is at work here" in done.output
+    assert "another darkstar train is at work here" in back.output
     assert files(house) == {}

@@ -259,7 +259,7 @@ def test_home_assistant_that_does_not_answer(folder: Path, monkeypatch: pytest.M
     wired = text.replace("    zone: Europe/Stockholm ", f"{WIRING}    zone: Europe/Stockholm ", 1)
     (folder / "config.yaml").write_text(wired, encoding="utf-8")
 
-    def silent(*_: object) -> None:
+    def silent(*_: object, **__: object) -> None:
         raise PeerUnreachableError("Home Assistant", "no answer", "check that it runs")
 
     monkeypatch.setattr(runners.validate, "hourly_reference", silent)

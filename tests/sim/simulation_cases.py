@@ -8,6 +8,7 @@ a name, a place and panels, none of which belongs into an episode.
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from sim.augment import Scenario, scenarios
 from sim.facts import Facts
 from sim.planning import HomeModel
 from sim.simulation import Chain, ChosenDay, StartSoc, choose_days
+from telemetry.manual_table import BlockKind, ManualBlock
 from telemetry.quality_table import DayClass, DayQuality
 from telemetry.schema import prices, slot_observations
 from telemetry.slots import local_day, to_epoch
@@ -146,6 +148,7 @@ def make_chain(
     days: tuple[ChosenDay, ...] | None = None,
     soc_kwh: float = 5.0,
     engine: str = "auto",
+    manual: tuple[ManualBlock, ...] = (),
 ) -> Chain:
     """A chain over [first, end), from 5 kWh."""
     model = model or house()
@@ -158,7 +161,21 @@ def make_chain(
         system_id="simulation",
         config_hash=HASH,
         engine=engine,
+        manual=manual,
     )
+
+
+def a_block(start: datetime, hours: float, **changes: object) -> ManualBlock:
+    """A hold, asked for a day before it begins."""
+    facts: dict[str, Any] = {
+        "block_id": "one",
+        "kind": BlockKind.HOLD,
+        "start": start,
+        "end": start + timedelta(hours=hours),
+        "target_soc": None,
+        "created_at": start - timedelta(days=1),
+    }
+    return ManualBlock(**(facts | changes))
 
 
 def start_of(day: date) -> datetime:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import sim.policies
-from mpc import Horizon, Plan, Planner, Scenarios
+from mpc import Horizon, Plan, Planner, Requests, Scenarios
 from mpc.arrays import F64
 from mpc.pieces import MOST_PIECES
 from mpc.problem import make_problem
@@ -238,8 +238,10 @@ def test_highs_plans_on_the_scenarios(monkeypatch: pytest.MonkeyPatch) -> None:
             *,
             scenarios: Scenarios | None = None,
             recourse: float = 0.5,
+            requests: Requests | None = None,
         ) -> Plan:
             """Plan, and note it."""
+            assert requests is None
             found = super().plan(horizon, soc_kwh, previous, scenarios=scenarios, recourse=recourse)
             asked.append(found)
             return found
