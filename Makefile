@@ -8,10 +8,12 @@ BIN := $(VENV)/bin
 HA_VENV := .venv-ha
 HA_PYTHON ?= $(firstword $(foreach p,python3.11 $(PYTHON),$(shell $(p) -c \
 	'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $(p))))
+# stable-baselines3 and torch.
+RL_VENV := .venv-rl
 RUN_EXTRAS := forecast,live,mariadb,plot,replay,rl
 ALL_EXTRAS := cluster,forecast,live,mariadb,parquet,plot,reference,replay,rl,test
 
-.PHONY: demo test lint types unit bench results lock clean
+.PHONY: demo test lint types unit unit-plans unit-house bench results rl-check lock clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "need Python 3.11 or newer: make PYTHON=python3.12")'
@@ -48,8 +50,14 @@ types: $(VENV)/.all
 unit: $(VENV)/.all
 	@$(MAKE) --no-print-directory $(HA_VENV)/.ready || \
 		echo 'WARNING: Home Assistant was not built (why: above), tests against the real one skip' >&2
-	$(BIN)/pytest
+	$(MAKE) --no-print-directory -j2 --output-sync=target unit-plans unit-house
 	$(BIN)/pytest benchmarks --benchmark-disable -q
+
+# Two halves of all tests, one a core; a test holds that they are all.
+unit-plans:
+	$(BIN)/pytest tests/mpc tests/forecast tests/sim tests/rlenv tests/test_docs.py
+unit-house:
+	$(BIN)/pytest tests/runners tests/telemetry tests/live tests/peers tests/test_floors.py
 
 bench: $(VENV)/.all
 	$(BIN)/python -m benchmarks.report
@@ -59,10 +67,21 @@ results: $(VENV)/.all
 	$(BIN)/python -m runners.results_forecast
 	$(BIN)/python -m benchmarks.results_episodes
 
+# stable-baselines3's own check, its adapter and PPO: torch is too large for `make test`.
+$(RL_VENV)/.ready: pyproject.toml constraints.txt examples/rl-constraints.txt
+	$(PYTHON) -m venv --clear $(RL_VENV)
+	$(RL_VENV)/bin/pip install --quiet --disable-pip-version-check -r examples/rl-constraints.txt
+	$(RL_VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[rl,forecast,plot]'
+	@touch $@
+
+rl-check: $(RL_VENV)/.ready
+	$(RL_VENV)/bin/python -m examples.check_sb3
+	$(RL_VENV)/bin/python -m examples.ppo
+
 # Pins every version, for every Python we support. Needs uv: pip install uv
 lock:
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
 		--no-emit-index-url --no-annotate --no-header -o constraints.txt
 
 clean:
-	rm -rf $(VENV) $(HA_VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) $(HA_VENV) $(RL_VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -35,7 +35,7 @@ _QUARTER = timedelta(minutes=SLOT_MINUTES)
 _LOOK_BACK = timedelta(hours=48)
 _LONGEST_DAY_SLOTS = 100
 _YEAR_DAYS = 365.25
-_CHANNELS = ("load_kwh", "pv_kwh")
+_CHANNELS, _NET = ("load_kwh", "pv_kwh"), "load minus pv before it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -96,13 +96,14 @@ def read_day(
     known = forecasts.known(first, rows)
     series = tuple(np.ascontiguousarray(getattr(known, name)) for name in SERIES)
     seen = (*(series), happened.import_price, happened.export_price)
-    _refuse_beyond(model.home.home_id, day, seen, (happened.load_kwh, happened.pv_kwh))
+    net = _last_net(facts, model, bounds)
+    _refuse_beyond(model.home.home_id, day, seen, (happened.load_kwh, happened.pv_kwh, net))
     reach = issues.size - 1 + series[0].shape[1]
     later = issues[0] + SLOT_SECONDS * np.arange(reach, dtype=np.int64)
     quarter = local_calendar(later, zone).minute // SLOT_MINUTES
     now = np.empty((rows, len(NOW)), dtype=np.float32)
     now[:, :5] = clock_features(issues, happened.slots, zone)
-    now[:, 5] = _last_net(facts, model, bounds)
+    now[:, 5] = net
     now[:, 6] = (published_until - issues) / 3600.0
     now[:, 7:] = np.stack([values[:, 0] for values in series], axis=1)
     return DayRows(
@@ -121,8 +122,9 @@ def clock_features(issues: I64, slots: int, zone: str) -> F64:
     """Return (M, 5) time and date as turns, and what is left of the day (OB1).
 
     Args:
-        issues: (M,) epoch seconds of slots in a row, from a local midnight on.
-        slots: of the local day that they belong to.
+        issues: (M,) epoch seconds of slots in a row, from a local midnight on; M is at most the
+            slots of the day and the midnight it ends with, which belongs to the next day.
+        slots: of the local day that they begin.
         zone: of the wall clock.
     """
     calendar = local_calendar(issues, zone)
@@ -130,6 +132,9 @@ def clock_features(issues: I64, slots: int, zone: str) -> F64:
     turn = 2.0 * np.pi * calendar.minute / (24.0 * 60.0)
     year = 2.0 * np.pi * np.array(days) / _YEAR_DAYS
     left = (slots - np.arange(issues.size)) / _LONGEST_DAY_SLOTS
+    if issues.size > slots:
+        begin, end = local_day(date.fromordinal(int(calendar.day[-1])), zone)
+        left[-1] = (end - begin) / _QUARTER / _LONGEST_DAY_SLOTS
     return np.stack([np.sin(turn), np.cos(turn), np.sin(year), np.cos(year), left], axis=1)
 
 
@@ -169,13 +174,22 @@ def _last_net(facts: Facts, model: HomeModel, bounds: tuple[datetime, datetime])
 def _refuse_beyond(
     home_id: str, day: date, prices_and_energies: tuple[F64, ...], energies: tuple[F64, ...]
 ) -> None:
-    """Refuse numbers beyond the bounds of an observation.
+    """Refuse numbers beyond the bounds of an observation, and energies below zero.
+
+    Args:
+        home_id: the home.
+        day: the local day.
+        prices_and_energies: series as known, and the prices that came.
+        energies: load and PV that came, and the last net load.
 
     Raises:
         ReplayError: there are some; the greatest is named.
     """
     named = zip((*SERIES, "import_price", "export_price"), prices_and_energies, strict=True)
-    for name, values in (*named, *zip(_CHANNELS, energies, strict=True)):
+    for name, values in (*named, *zip((*_CHANNELS, _NET), energies, strict=True)):
+        if name in _CHANNELS and values.min() < 0.0:
+            what = f"{name} of {day} is {values.min():g} kWh in a slot, below zero"
+            raise ReplayError(home_id, what, "repair the reading")
         most = MOST_PRICE if name.endswith("_price") else MOST_KWH
         worst = float(values.flat[int(np.abs(values).argmax())])
         if abs(worst) > most:

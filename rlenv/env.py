@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from math import isnan
+from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any, final
 
 import gymnasium
@@ -120,9 +120,8 @@ class HomeEnv(gymnasium.Env[F32, NDArray[Any]]):
         """
         if render_mode is not None and render_mode not in _RENDER_MODES:
             raise OptionError("render_mode", render_mode, f"one of {', '.join(_RENDER_MODES)}")
-        low, high = value_bounds
         self.settings = Settings(
-            layout=Layout(lookahead), action=action, value_bounds=(low, high), end=end
+            layout=Layout(lookahead), action=action, value_bounds=value_bounds, end=end
         )
         self.history = demo_history() if history is None else history
         self.settings.refuse_short(self.history)
@@ -224,7 +223,10 @@ class HomeEnv(gymnasium.Env[F32, NDArray[Any]]):
             raise ResetNeeded("the day is over, or none has begun: call reset() first")
         how = self._how
         if isinstance(action, Command):
-            self._action[0], how = self._wish(action), how._replace(action=WISH)
+            wish = self._wish(action)
+            if not isfinite(wish):
+                raise ActionError("wish of the command", wish, "finite energy, kWh a slot")
+            self._action[0], how = wish, how._replace(action=WISH)
         else:
             self._action[0] = checked(action)
         compiled(step_all)(
@@ -264,6 +266,10 @@ class HomeEnv(gymnasium.Env[F32, NDArray[Any]]):
         if self._picture is not None:
             self._picture.close()
             self._picture = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the picture behind: it belongs to a process, or a screen."""
+        return self.__dict__ | {"_picture": None}
 
     def _where(self) -> dict[str, Any]:
         """Return what is told at a reset and after a step alike."""

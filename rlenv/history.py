@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -35,7 +34,13 @@ from sim.history import Realised
 from sim.known_horizon import known_horizon
 from sim.planning import HomeModel, zone_of
 from sim.simulation_days import ChosenDay, choose_days
-from sim.window import DAY_AFTER_SLOTS, ReplayWindow, horizon_slots, window_of
+from sim.window import (
+    DAY_AFTER_SLOTS,
+    ReplayWindow,
+    horizon_slots,
+    refuse_limits_by_slot,
+    window_of,
+)
 from telemetry.arrays import F64, I64
 from telemetry.quality_table import DayClass
 from telemetry.slots import SLOT_MINUTES, local_day
@@ -150,22 +155,24 @@ class History:
         start, series = self.start(place) + slot * _SLOT, self.known(place, slot)
         return known_horizon(start, series, self.horizon_slots, limits, self.rules(place))
 
-    def window(self, place: int, soc_kwh: float) -> ReplayWindow:
+    def window(self, place: int, soc_kwh: float, first: int = 0) -> ReplayWindow:
         """Return a day as replays see it, its end valued as the environment values it.
 
         Args:
             place: of the day.
-            soc_kwh: stored energy at its start.
+            soc_kwh: stored energy at the start.
+            first: slot of the day to start with.
 
         Raises:
             StateError: the battery cannot hold it.
         """
         data = self.data
-        rows = slice(data.first[place], data.first[place] + data.slots[place])
+        begin = data.first[place]
+        rows = slice(begin + first, begin + data.slots[place])
         load, pv, imports, exports = (np.ascontiguousarray(row) for row in data.actual[rows, :4].T)
         happened = Realised(
             home_id=self.home_id,
-            start=self.start(place),
+            start=self.start(place) + first * _SLOT,
             slots=load.size,
             load_kwh=load,
             pv_kwh=pv,
@@ -217,6 +224,7 @@ def read_history(
     home_id = model.home.home_id
     if model.site.battery.capacity_kwh == 0.0:
         raise HistoryError(home_id, "it has no battery", "configure `battery:`")
+    refuse_limits_by_slot(model.site)
     chosen = choose_days(
         facts, model, first, end, classes=frozenset(DayClass), every_day=True, judged={}
     )
@@ -234,7 +242,7 @@ def read_history(
         horizon_slots=horizon_slots(model),
         days=tuple(day.local_day for day in days),
         classes=tuple(day.quality_class for day in days),
-        skipped=MappingProxyType(skipped),
+        skipped=skipped,
         data=_frozen(_packed(days)),
     )
 
@@ -345,6 +353,5 @@ def _remade(*facts: object) -> History:
     """Return what ``History.__reduce__`` took apart."""
     names = ("home_id", "zone", "currency", "site", "horizon_slots", "days", "classes")
     given: dict[str, Any] = dict(zip((*names, "skipped", "data"), facts, strict=True))
-    given["skipped"] = MappingProxyType(given["skipped"])
     given["data"] = _frozen(Data(*given["data"]))
     return History(**given)

@@ -8,7 +8,7 @@ not show in ``keys()``, but can be read by its name at any time, also later and 
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, final
+from typing import Any, Self, final
 
 from mpc import Horizon
 from rlenv.history import History
@@ -25,12 +25,12 @@ class SlotInfo(dict[str, Any]):
 
     __slots__ = ("_history", "_horizon", "_place", "_slot")
 
-    def __init__(self, items: Items, history: History, place: int, slot: int) -> None:
+    def __init__(self, items: Items, history: History | None, place: int, slot: int) -> None:
         """Keep the items, and where the environment stands.
 
         Args:
             items: as ``dict`` takes them.
-            history: of the environment.
+            history: of the environment; None where the horizon is given afterwards.
             place: of the day in it.
             slot: that comes next.
         """
@@ -42,14 +42,38 @@ class SlotInfo(dict[str, Any]):
         """Make the horizon that could be planned at the slot that comes next."""
         if key != HORIZON:
             raise KeyError(key)
-        if self._horizon is None:
+        if self._horizon is None and self._history is not None:
             self._horizon = self._history.horizon(self._place, self._slot)
+        if self._horizon is None:
+            raise KeyError(key)
         return self._horizon
+
+    def hold(self, horizon: Horizon) -> None:
+        """Keep a horizon that was made elsewhere."""
+        self._horizon = horizon
 
     def get(self, key: str, default: object = None) -> object:
         """Return an item, or the horizon."""
         return self[key] if key == HORIZON else super().get(key, default)
 
+    def __copy__(self) -> Self:
+        """Return a copy that makes its horizon from the same history."""
+        copied = type(self)(dict(self), self._history, self._place, self._slot)
+        if self._horizon is not None:
+            copied.hold(self._horizon)
+        return copied
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Return a copy; its numbers cannot be changed by anybody."""
+        return self.__copy__()
+
     def __reduce__(self) -> tuple[Any, ...]:
-        """Survive copies and the way to another process."""
-        return type(self), (dict(self), self._history, self._place, self._slot)
+        """Take the horizon along to another process, and not the history."""
+        return _arrived, (dict(self), self[HORIZON])
+
+
+def _arrived(items: dict[str, object], horizon: Horizon) -> SlotInfo:
+    """Return an info that came from another process."""
+    info = SlotInfo(items, None, 0, 0)
+    info.hold(horizon)
+    return info

@@ -3,9 +3,11 @@
     soc                 own stored energy over the battery's capacity
     time_sin, time_cos  of the local wall clock, one turn a day
     year_sin, year_cos  of the local date, one turn a year
-    left                slots of the day still to come, this one included, over 100
+    left                slots of the day still to come, this one included, over 100; the midnight
+                        that a day ends with belongs to the next one
     last_net_kwh        load minus PV of the newest slot of which both were known
-    published_hours     how far ahead prices are published; beyond it they are forecast
+    published_hours     how far ahead prices are published, at most the horizon of plans; beyond
+                        it they are forecast
     import_price        of this slot and the next ``lookahead``, as known, currency/kWh
     export_price        the same
     load_kwh            as forecast at the slot's start, this slot first, kWh per slot

@@ -109,7 +109,8 @@ def trajectories_of_episodes(
     """Yield stretches of slots in a row; systems, scenarios, replays and engines are kept apart.
 
     A stretch ends where a slot is missing, where a slot's money or last 24 h are not known, where
-    the energy stored cannot have come from the slot before, and with the day.
+    the energy stored is above the battery's capacity or cannot have come from the slot before, and
+    with the day.
 
     Args:
         episodes: of ``sim.episodes.read_episodes``, in its order.
@@ -126,7 +127,7 @@ def trajectories_of_episodes(
     runs: dict[tuple[str | None, ...], list[EpisodeArrays]] = {}
     for episode in episodes:
         home.refuse_other(episode)
-        run, seen = runs.setdefault(_series(episode), []), not np.isnan(_last_net(episode))
+        run, seen = runs.setdefault(_series(episode), []), home.sees(episode)
         follows = seen and bool(run) and home.follows(run[-1], episode)
         if not follows or run[-1].local_day != episode.local_day:
             yield from home.told([*run, episode] if follows else run)
@@ -177,6 +178,11 @@ class _Home:
                 cure = f"{want:g}, the home's: leave out episodes of another battery"
                 raise DatasetError(f"{ratio} {name}", got, cure)
 
+    def sees(self, episode: EpisodeArrays) -> bool:
+        """Return whether an observation can be made of an episode; a sensor may read above full."""
+        fits = 0.0 <= episode.soc_start_kwh <= self._battery.capacity_kwh
+        return fits and not np.isnan(_last_net(episode))
+
     def follows(self, before: EpisodeArrays, after: EpisodeArrays) -> bool:
         """Return whether an episode tells what came of the one before it.
 
@@ -201,8 +207,6 @@ class _Home:
         observations = np.stack([self._observation(episode) for episode in run])
         soc_kwh = np.array([episode.soc_start_kwh for episode in run])
         worth = self._worth(first.local_day, float(soc_kwh[-1]), over=over)
-        if over:  # the next day's first slot, seen from the day that ends
-            observations[-1, self._layout.columns("left")] = 0.0
         moved_kwh = self._limited(self._moved(soc_kwh))
         terminations, truncations = ended(len(run) - 1, terminated=over and not np.isnan(worth))
         told = _told(run, moved_kwh, worth)

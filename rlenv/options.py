@@ -5,7 +5,7 @@ Units: kWh, currency/kWh.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from math import isfinite
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from rlenv.history import History
 from rlenv.kernel import AUTORESET_NONE, POWER, VALUE, How
 from rlenv.layout import Layout
 from telemetry.arrays import I64
+from telemetry.quality_table import DayClass
 
 __all__ = [
     "CLEAN",
@@ -41,7 +42,7 @@ LOOKAHEAD = 96
 """Slots after this one that are seen: a day."""
 VALUE_BOUNDS = (-1.0, 5.0)
 """Energy value of the actions -1 and 1, currency per kWh stored; for SEK, give others for EUR."""
-CLEAN = ("clean",)
+CLEAN, UNJUDGED = ("clean",), "unjudged"
 _ACTIONS = {"battery_power": POWER, "energy_value": VALUE}
 _ENDS = {"terminate": True, "truncate": False}
 _RESET_OPTIONS = frozenset({"day", "soc_kwh"})
@@ -70,11 +71,13 @@ class Settings:
             OptionError: an option that cannot be.
         """
         for name, got, wanted in (("action", self.action, _ACTIONS), ("end", self.end, _ENDS)):
-            if got not in wanted:
+            if not isinstance(got, str) or got not in wanted:
                 raise OptionError(name, got, f"one of {', '.join(wanted)}")
-        low, high = self.value_bounds
-        if not (isfinite(low) and isfinite(high) and low < high):
-            raise OptionError("value_bounds", self.value_bounds, "(least, most), per kWh stored")
+        bounds = self.value_bounds
+        pair = isinstance(bounds, list | tuple) and len(bounds) == 2  # noqa: PLR2004
+        numbers = pair and all(isinstance(one, int | float) and isfinite(one) for one in bounds)
+        if not numbers or not bounds[0] < bounds[1]:
+            raise OptionError("value_bounds", bounds, "(least, most), currency per kWh stored")
 
     def how(self, autoreset: int = AUTORESET_NONE) -> How:
         """Return them as kernels read them."""
@@ -106,7 +109,7 @@ def action_space() -> Space[NDArray[Any]]:
 
 
 def chosen_days(
-    history: History, days: Sequence[date] | None, classes: Collection[str] | None
+    history: History, days: Sequence[date | str] | None, classes: Collection[str] | None
 ) -> I64:
     """Return the places of the days that an environment may live.
 
@@ -119,21 +122,38 @@ def chosen_days(
         DayError: a day that is not in the history, or of another verdict.
         HistoryError: none is left.
     """
-    fit = [n for n, found in enumerate(history.classes) if classes is None or found in classes]
+    wanted = None if classes is None else _verdicts(classes)
+    fit = [n for n, found in enumerate(history.classes) if wanted is None or found in wanted]
     if days is not None:
-        places = [history.find(day) for day in days]
+        if len(days) == 0:
+            raise OptionError("days", "none", "at least one day, or None for all")
+        places = [history.find(_as_date(day)) for day in days]
         for place in places:
             if place not in set(fit):
                 raise _other_class(history, place)
         fit = places
     if not fit:
-        found = ", ".join(sorted({name or "unjudged" for name in history.classes}))
+        found = ", ".join(sorted({name or UNJUDGED for name in history.classes}))
         raise HistoryError(
             history.home_id,
             f"none of its {len(history.days)} days may be lived (verdicts: {found})",
             "judge them (darkstar validate), name `days`, or give classes=None for all",
         )
     return np.array(fit, dtype=np.int64)
+
+
+def _verdicts(classes: Collection[str]) -> frozenset[str]:
+    """Return verdicts as a history has them.
+
+    Raises:
+        OptionError: one that no day can have.
+    """
+    known = {one.value: one.value for one in DayClass} | {"": "", UNJUDGED: ""}
+    names = [classes] if isinstance(classes, str) else list(classes)
+    if isinstance(classes, str) or not set(names) <= set(known):
+        want = f"a collection of {', '.join(name for name in known if name)}, or None for all"
+        raise OptionError("classes", classes, want)
+    return frozenset(known[name] for name in names)
 
 
 def given_day(history: History, allowed: I64, day: date | str) -> int:
@@ -187,6 +207,8 @@ def day_number(day: date) -> int:
 
 def _as_date(day: date | str) -> date:
     """Return a date; ``2025-08-01`` and ``20250801`` are texts of one."""
+    if isinstance(day, datetime):
+        return day.date()
     if isinstance(day, date):
         return day
     try:

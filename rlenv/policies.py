@@ -22,11 +22,11 @@ from mpc.arrays import F64
 from mpc.jit import compiled
 from mpc.pieces import MOST_PIECES
 from mpc.problem import Problem, make_problem
-from mpc.program import make_work, snapped, value_after_first
+from mpc.program import SNAP_KWH, make_work, snapped, value_after_first
 from mpc.rules import Limits, limits_at, slot_at, slot_limits
 from mpc.storage import refuse_defect
 from mpc.terminal import pieces_below
-from rlenv.errors import OptionError
+from rlenv.errors import ActionError, OptionError
 from rlenv.history import History
 from sim.command import (
     REST_COMMAND,
@@ -40,7 +40,7 @@ from sim.dispatch import DISPATCH_NAMES
 from sim.ideal import Advice, Scratch, Value, value_wish
 from sim.oracle import Oracle, make_oracle
 from sim.replay import Dispatch
-from sim.slots import CHARGE, DISCHARGE
+from sim.slots import CHARGE, DISCHARGE, SOC
 from telemetry.slots import SLOT_MINUTES
 
 __all__ = [
@@ -128,17 +128,28 @@ class AgentPolicy:
         self._act, self.name = act, name
 
     def act(self, observation: F32, info: Info) -> NDArray[Any]:  # noqa: ARG002
-        """Return what the agent does."""
-        answer = np.asarray(self._act(observation), dtype=np.float64).reshape(1)
-        return np.clip(answer, -1.0, 1.0)
+        """Return what the agent does.
+
+        Raises:
+            ActionError: it is not one number.
+        """
+        given = self._act(observation)
+        try:
+            answer = np.asarray(given, dtype=np.float64)
+        except (TypeError, ValueError):
+            answer = np.empty(0)
+        if answer.size != 1 or np.isnan(answer).any():
+            want = "one number in [-1, 1] of the agent's function (of a tuple: its first part)"
+            raise ActionError("action", given, want)
+        return np.clip(answer.reshape(1), -1.0, 1.0)
 
 
 @final
 class MpcPolicy:
     """The planner of ``darkstar plan``, re-planned in every slot.
 
-    The first plan of a day is cold, the others start from the one before, as ``darkstar simulate``
-    with engine ``highs`` plans them.
+    The first plan of a day is cold, like any that follows no plan of the slot before; the others
+    start from that one, as ``darkstar simulate`` with engine ``highs`` plans them.
     """
 
     def __init__(self, site: Site, dispatch: Dispatch = Dispatch.VALUE) -> None:
@@ -151,19 +162,26 @@ class MpcPolicy:
         self._planner, self._code = Planner(site), DISPATCH_NAMES.index(dispatch.value)
         self._limits = _limits_of(site)
         self._plan: Plan | None = None
+        self._next = (0, 0)
         self.name = _named("mpc", dispatch)
 
     def act(self, observation: F32, info: Info) -> Command:  # noqa: ARG002
         """Plan, and tell the controller the first slot."""
         start = snapped(info["soc_kwh"], self._limits)
-        previous = None if info["slot"] == 0 else self._plan
+        here = info["day"], info["slot"]
+        previous = self._plan if here == self._next and info["slot"] > 0 else None
         self._plan = self._planner.plan(info["horizon"], start, previous)
+        self._next = info["day"], info["slot"] + 1
         return plan_command(self._plan, self._code)
 
 
 @final
 class StoragePolicy:
-    """The storage engine in every slot: the whole curve of future cost, in a tenth of the time."""
+    """The storage engine in every slot: the whole curve of future cost, in a fifth of the time.
+
+    It plans slots of convex cost alone: it refuses one whose export pays more than import costs,
+    and PV beyond an export limit that may not be curtailed. ``MpcPolicy`` plans those too.
+    """
 
     def __init__(self, site: Site, dispatch: Dispatch = Dispatch.VALUE) -> None:
         """Prepare the engine.
@@ -202,7 +220,10 @@ class StoragePolicy:
 
 @final
 class OraclePolicy:
-    """Who knows the whole day and what followed: the least that it can cost."""
+    """Who knows the whole day and what followed: the least that it can cost.
+
+    Where the battery left its path, because an action was drawn, it plans the rest of the day anew.
+    """
 
     name = "oracle"
 
@@ -210,23 +231,30 @@ class OraclePolicy:
         """Keep the history of the environment, which no other policy sees."""
         self._history = history
         self._oracle: Oracle | None = None
+        self._day, self._first = 0, 0
 
     def act(self, observation: F32, info: Info) -> Command:  # noqa: ARG002
-        """Follow the optimum of the day from the energy stored at its start.
+        """Follow the optimum of what is left of the day.
 
         Raises:
-            ReplayError: the cost of a slot is not convex, or the day starts outside the battery's
-                window.
-            OptionError: the day was not followed from its start.
+            ReplayError: the cost of a slot is not convex, or the battery is outside its window.
         """
-        slot = info["slot"]
-        if slot == 0:
-            place = self._history.find(date.fromisoformat(str(info["day"])))
-            self._oracle = make_oracle(self._history.window(place, info["soc_kwh"]))
-        if self._oracle is None:
-            raise OptionError("slot", slot, "0: an oracle plans a day from its start")
-        row = self._oracle.rows[slot]
+        day, slot, soc_kwh = info["day"], info["slot"], info["soc_kwh"]
+        if self._oracle is None or not self._on_path(day, slot, soc_kwh):
+            place = self._history.find(date.fromisoformat(str(day)))
+            self._oracle = make_oracle(self._history.window(place, soc_kwh, first=slot))
+            self._day, self._first = day, slot
+        row = self._oracle.rows[slot - self._first]
         return setpoint_command(float(row[CHARGE] - row[DISCHARGE]))
+
+    def _on_path(self, day: int, slot: int, soc_kwh: float) -> bool:
+        """Return whether the optimum that is there goes through this state."""
+        n = slot - self._first
+        if self._oracle is None or day != self._day or not 0 <= n < len(self._oracle.rows):
+            return False
+        window, rows = self._oracle.window, self._oracle.rows
+        planned = window.soc_start_kwh if n == 0 else float(rows[n - 1, SOC])
+        return abs(planned - soc_kwh) <= SNAP_KWH
 
 
 def _limits_of(site: Site) -> Limits:

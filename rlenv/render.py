@@ -4,6 +4,7 @@ kWh, kW, currency/kWh; the time is that of the home's wall clock.
 """
 
 import io
+import warnings
 from datetime import UTC, datetime
 from typing import final
 from zoneinfo import ZoneInfo
@@ -46,6 +47,9 @@ class Picture:
             from matplotlib import pyplot as plt  # noqa: PLC0415 - it looks for a screen
 
             self._figure = plt.figure(figsize=_SIZE_INCHES, dpi=_DPI)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # a backend without a screen
+                plt.show(block=False)
         else:
             self._figure = Figure(figsize=_SIZE_INCHES, dpi=_DPI)
 

@@ -11,9 +11,11 @@ by one drawn evenly from [-1, 1]; what was drawn and how likely is recorded. Mon
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, cast
+from typing import Any
 
+import gymnasium
 import numpy as np
+from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from rlenv.env import HomeEnv
@@ -86,7 +88,7 @@ def rollout(
     """Live one day.
 
     Args:
-        env: the environment; its wrappers are passed by, commands go to the home itself.
+        env: the environment, or wrappers around it; observations and rewards are theirs.
         policy: what decides.
         day: the day; None: drawn by the environment.
         soc_kwh: stored energy at its start; None: drawn.
@@ -94,20 +96,25 @@ def rollout(
         perturb: probability in [0, 1] of each action to be drawn instead.
 
     Raises:
-        OptionError: a probability outside [0, 1], or energy outside the battery's window.
+        OptionError: a probability outside [0, 1], energy outside the battery's window, no
+            ``HomeEnv``, or a policy of commands behind a wrapper of actions.
         DayError: a day that may not be lived.
     """
     if not 0.0 <= perturb <= 1.0:
         raise OptionError("perturb", perturb, "a probability in [0, 1]")
-    home = cast(HomeEnv, env.unwrapped)
-    asked = {"day": day, "soc_kwh": soc_kwh}
-    observation, info = home.reset(seed=seed, options=asked)
+    home = _home_of(env)
+    low, high = _bounds(env)
+    observation, info = env.reset(seed=seed, options={"day": day, "soc_kwh": soc_kwh})
     lived, start_kwh, seen = _Lived(), float(info["soc_kwh"]), [observation]
     over = terminated = False
     while not over:
         drawn = perturb > 0.0 and home.np_random.random() < perturb
-        answer = home.np_random.uniform(-1.0, 1.0, 1) if drawn else policy.act(observation, info)
-        observation, reward, terminated, truncated, info = home.step(answer)
+        answer = (
+            np.array(home.np_random.uniform(low, high)) if drawn else policy.act(observation, info)
+        )
+        if isinstance(answer, Command):
+            _refuse_action_wrappers(env, policy.name)
+        observation, reward, terminated, truncated, info = env.step(answer)
         over = terminated or truncated
         seen.append(observation)
         lived.note(answer, reward, info, drawn=drawn)
@@ -148,6 +155,43 @@ def mean_reward(days: Sequence[Rollout]) -> float:
     if not days:
         raise OptionError("days", "none", "at least one day that was lived")
     return float(np.mean([day.reward for day in days]))
+
+
+def _home_of(env: HomeEnv | Any) -> HomeEnv:  # noqa: ANN401
+    """Return the home within wrappers.
+
+    Raises:
+        OptionError: there is none.
+    """
+    home = getattr(env, "unwrapped", env)
+    if not isinstance(home, HomeEnv):
+        raise OptionError("env", type(home).__name__, "a HomeEnv, or a wrapper of one")
+    return home
+
+
+def _bounds(env: HomeEnv | Any) -> tuple[Any, Any]:  # noqa: ANN401
+    """Return the bounds of an environment's actions.
+
+    Raises:
+        OptionError: its actions are of another kind.
+    """
+    space = env.action_space
+    if not isinstance(space, Box):
+        raise OptionError("action space", str(space), "a Box: leave the wrapper out")
+    return space.low, space.high
+
+
+def _refuse_action_wrappers(env: HomeEnv | Any, policy: str) -> None:  # noqa: ANN401
+    """Refuse to send a command through a wrapper that would make another action of it.
+
+    Raises:
+        OptionError: there is such a wrapper.
+    """
+    while isinstance(env, gymnasium.Wrapper):
+        if isinstance(env, gymnasium.ActionWrapper):
+            want = f"an environment without it: policy {policy} gives commands, not actions"
+            raise OptionError("wrapper", type(env).__name__, want)
+        env = env.env
 
 
 class _Lived:

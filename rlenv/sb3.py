@@ -147,7 +147,11 @@ class HomeVecEnv(VecEnv):  # type: ignore[misc] # its package is not there when 
         raise OptionError(attr_name, value, "given when making another HomeVecEnv: this is fixed")
 
     def env_method(
-        self, method_name: str, *method_args: object, indices: Indices = None, **method_kwargs: Any
+        self,
+        method_name: str,
+        *method_args: object,
+        indices: Indices = None,
+        **method_kwargs: object,
     ) -> list[Any]:
         """Return the ``horizon`` that each environment could plan now; there is no other method.
 

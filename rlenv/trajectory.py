@@ -16,7 +16,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from mpc.rules import Limits, limits_at
+from mpc.rules import Limits, Rules, limits_at
 from rlenv.errors import DatasetError
 from rlenv.history import History
 from rlenv.kernel import ROW
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 F32 = NDArray[np.float32]
+_SAME = 1e-6
 _WHERE = ("day", "slot", "slots", "soc_kwh")
 _TOLD = tuple(name for name in ROW if name not in _WHERE)
 _MORE = ("wish_share", "action_given", "energy_value", "perturbed", "perturb_probability")
@@ -95,14 +96,17 @@ def trajectory_of(history: History, rollout: Rollout) -> Trajectory:
 
     Raises:
         DayError: the day is not in the history.
-        DatasetError: another load came there: it is the history of another environment.
+        DatasetError: other facts or another battery: it is the history of another environment.
     """
     place, slots = history.find(rollout.day), rollout.rewards.size
     first, count = history.data.first[place], history.data.slots[place]
-    if not np.array_equal(history.data.actual[first : first + count, 0], rollout.of("load_kwh")):
+    happened, limits = (
+        history.data.actual[first : first + count],
+        limits_at(history.data.limits, place),
+    )
+    if count != slots or not _fits(rollout, happened, limits, history.rules(place)):
         want = f"that of the environment in which {rollout.day} was lived"
         raise DatasetError("history", f"another one, of {history.home_id}", want)
-    limits = limits_at(history.data.limits, place)
     terminations, truncations = ended(slots, terminated=rollout.terminated)
     soc_kwh = np.append(rollout.soc_start_kwh, rollout.of("soc_kwh"))
     return Trajectory(
@@ -130,6 +134,30 @@ def trajectory_of(history: History, rollout: Rollout) -> Trajectory:
                 "perturbed": rollout.perturbed.astype(np.float64),
             },
         ),
+    )
+
+
+def _fits(rollout: Rollout, happened: F64, limits: Limits, rules: Rules) -> bool:
+    """Return whether a day was lived with these facts and this battery.
+
+    Args:
+        rollout: the day.
+        happened: (T, 4 or more) load, PV, import and export price.
+        limits: of its slots.
+        rules: of the site.
+    """
+    charge, discharge = rollout.of("charge_kwh"), rollout.of("discharge_kwh")
+    bill = happened[:, 2] * rollout.of("import_kwh") - happened[:, 3] * rollout.of("export_kwh")
+    change = rules.charge_efficiency * charge - discharge / rules.discharge_efficiency
+    stored = np.diff(rollout.of("soc_kwh"), prepend=rollout.soc_start_kwh)
+    most = np.abs(power_share(charge - discharge, limits))
+    return (
+        np.array_equal(happened[:, 0], rollout.of("load_kwh"))
+        and np.array_equal(happened[:, 1], rollout.of("pv_kwh"))
+        and bool(np.abs(bill - rollout.of("bill")).max() <= _SAME)
+        and bool(np.abs(stored - change).max() <= _SAME)
+        and bool(np.nanmax(most, initial=0.0) <= 1.0 + _SAME)
+        and bool(np.abs(rules.wear * discharge - rollout.of("wear")).max() <= _SAME)
     )
 
 

@@ -121,9 +121,8 @@ class HomeVectorEnv(VectorEnv[F32, NDArray[Any], NDArray[Any]]):
         if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
             raise OptionError("num_envs", num_envs, "a count of environments, 1 or more")
         self.histories = listed(history)
-        low, high = value_bounds
         self.settings = Settings(
-            layout=Layout(lookahead), action=action, value_bounds=(low, high), end=end
+            layout=Layout(lookahead), action=action, value_bounds=value_bounds, end=end
         )
         for home in self.histories:
             self.settings.refuse_short(home)
@@ -160,7 +159,7 @@ class HomeVectorEnv(VectorEnv[F32, NDArray[Any], NDArray[Any]]):
     def reset(
         self,
         *,
-        seed: int | Sequence[int | None] | None = None,
+        seed: int | Sequence[int | None] | NDArray[np.integer[Any]] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[F32, dict[str, Any]]:
         """Begin a day in every environment, or in those of ``options["reset_mask"]``.
@@ -349,13 +348,10 @@ class HomeVectorEnv(VectorEnv[F32, NDArray[Any], NDArray[Any]]):
 
     def _seed(self, seeds: Sequence[int | None], where: Sequence[int]) -> None:
         """Give generators to environments that have none, or are seeded anew."""
-        new = self._generators is None
-        if self._generators is None:
-            self._generators = [np.random.default_rng(0)] * self.num_envs
-        for i in where:
-            if new or seeds[i] is not None:
-                self._generators[i], _ = seeding.np_random(seeds[i])
-                self._draw([i])
+        old = list(self._generators or ())
+        made = {i: seeding.np_random(seeds[i])[0] for i in where if not old or seeds[i] is not None}
+        self._generators = [made[i] if i in made else old[i] for i in range(self.num_envs)]
+        self._draw(list(made))
 
     def _draw(self, places: Sequence[int]) -> None:
         """Draw the numbers of the next resets of some environments."""

@@ -44,7 +44,7 @@ def one_each(name: str, given: object, count: int) -> list[Any]:
     Raises:
         OptionError: values of another number than there are environments.
     """
-    if isinstance(given, list | tuple | np.ndarray):
+    if isinstance(given, list | tuple | np.ndarray) and np.ndim(given):
         values = list(given)
         if len(values) != count:
             want = f"one value, or one for each of the {count} environments"
@@ -53,20 +53,33 @@ def one_each(name: str, given: object, count: int) -> list[Any]:
     return [given] * count
 
 
-def seed_list(seed: int | Sequence[int | None] | None, count: int) -> list[int | None]:
+def seed_list(seed: object, count: int) -> list[int | None]:
     """Return the seed of each environment.
 
     Raises:
-        OptionError: seeds of another number than there are environments.
+        OptionError: what is no seed, or seeds of another number than there are environments.
     """
     if seed is None:
         return [None] * count
     if isinstance(seed, int | np.integer):
-        return [int(seed) + i for i in range(count)]
-    seeds = list(seed)
+        return [_seed(int(seed) + i) for i in range(count)]
+    seeds = list(seed) if isinstance(seed, list | tuple | np.ndarray) and np.ndim(seed) else []
     if len(seeds) != count:
-        raise OptionError("seed", f"{len(seeds)} seeds", f"one for each of {count}")
-    return seeds
+        raise OptionError("seed", seed, f"a whole number of 0 or more, or one for each of {count}")
+    return [_seed(one) for one in seeds]
+
+
+def _seed(seed: object) -> int | None:
+    """Return one seed.
+
+    Raises:
+        OptionError: it is none.
+    """
+    if seed is None:
+        return None
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise OptionError("seed", seed, "a whole number of 0 or more, or None")
+    return int(seed)
 
 
 def listed(history: History | Sequence[History] | None) -> tuple[History, ...]:

@@ -29,6 +29,7 @@ __all__ = [
     "ReplayWindow",
     "day_after_curve",
     "horizon_slots",
+    "refuse_limits_by_slot",
     "replay_window",
     "window_of",
 ]
@@ -111,7 +112,7 @@ def replay_window(
         KnownInputsError: the home has no zone.
     """
     site = home.site
-    _refuse_limits_by_slot(site)
+    refuse_limits_by_slot(site)
     if terminal is None:
         terminal = day_after_curve(site, realised)
     start = 0.5 * site.battery.capacity_kwh if soc_start_kwh is None else soc_start_kwh
@@ -162,8 +163,12 @@ def horizon_slots(home: HomeModel) -> int:
     return home.horizon_hours * 60 // SLOT_MINUTES
 
 
-def _refuse_limits_by_slot(site: Site) -> None:
-    """Refuse limits that differ from slot to slot: whose slots they are is not said."""
+def refuse_limits_by_slot(site: Site) -> None:
+    """Refuse limits that differ from slot to slot: whose slots they are is not said.
+
+    Raises:
+        SiteError: there is one.
+    """
     for prefix, owner in (("battery", site.battery), ("grid", site.grid), ("site", site)):
         for field in fields(owner):
             value = getattr(owner, field.name)

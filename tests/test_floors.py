@@ -165,3 +165,16 @@ def test_a_plan_without_picture_is_light(tmp_path: Path) -> None:
 def test_an_environment_is_light() -> None:
     heavy = ("matplotlib", "pandas", "minari", "h5py", "lightgbm", "pvlib", "scipy", "torch")
     assert loaded("import rlenv", *heavy, "numba", "gymnasium") == ["gymnasium"]
+
+
+def test_make_runs_every_test() -> None:
+    """The halves that ``make unit`` runs side by side leave nothing out, and nothing twice."""
+    text = (REPO / "Makefile").read_text("utf-8")
+    asked = [
+        word for line in text.splitlines() if "/pytest tests/" in line for word in line.split()
+    ]
+    named = sorted(word for word in asked if word.startswith("tests/"))
+    tests = REPO / "tests"
+    there = [folder for folder in tests.iterdir() if any(folder.rglob("test_*.py"))]
+    there += list(tests.glob("test_*.py"))
+    assert named == sorted(str(path.relative_to(REPO)) for path in there)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import warnings
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import gymnasium
@@ -15,6 +15,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib import pyplot as plt
 
 from mpc.rules import limits_at, slot_at
 from rlenv import ENV_ID, ActionError, DayError, HistoryError, HomeEnv, OptionError, read_history
@@ -140,7 +141,7 @@ def test_seeds_and_days() -> None:
     assert [dict(one.reset()[1]) for _ in range(5)] == [dict(other.reset()[1]) for _ in range(5)]
     days = {one.reset()[1]["day"] for _ in range(40)}
     assert len(days) > 30
-    few = make(days=DAYS[:2])
+    few = make(days=[DAYS[0], datetime(2025, 6, 11, tzinfo=UTC), "2025-06-11"])
     assert {few.reset()[1]["day"] for _ in range(20)} == {20250330, 20250611}
     soc = [few.reset()[1]["soc_kwh"] for _ in range(50)]
     assert min(soc) > 1.0
@@ -187,11 +188,38 @@ def test_the_horizon_is_read_on_demand_and_at_any_time() -> None:
         info["weather"]
 
 
+def test_an_info_travels_with_its_horizon_alone() -> None:
+    env = make()
+    _, info = env.reset(options={"day": DAYS[1], "soc_kwh": 5.0})
+    sent = pickle.dumps(info)
+    assert len(sent) < 50_000
+    there = pickle.loads(sent)  # noqa: S301 - our own
+    assert dict(there) == dict(info)
+    assert np.array_equal(there["horizon"].pv_kwh, info["horizon"].pv_kwh)
+    again = pickle.loads(pickle.dumps(copy.copy(there)))  # noqa: S301
+    assert np.array_equal(again["horizon"].pv_kwh, info["horizon"].pv_kwh)
+
+
+def test_the_end_of_a_truncated_day_is_the_start_of_the_next() -> None:
+    """So that a learner goes on from a state that days start with."""
+    for day in (SPRING, date(2025, 10, 25), AUTUMN):
+        env = make(end="truncate", lookahead=12)
+        told = live(env, day)
+        last, stored = told[-1][0], told[-1][4]["soc_kwh"]
+        tomorrow = date.fromordinal(day.toordinal() + 1)
+        first, _ = env.reset(options={"day": tomorrow, "soc_kwh": stored})
+        assert np.array_equal(last, first)
+
+
 def test_commands_answer_the_net_load() -> None:
     env = make()
     env.reset(options={"day": DAYS[1], "soc_kwh": 5.0})
     assert env.step(REST_COMMAND)[4]["wish_kwh"] == 0.0
     assert env.step(setpoint_command(0.7))[4]["charge_kwh"] == pytest.approx(0.7)
+    before = dict(env.step(REST_COMMAND)[4])
+    with pytest.raises(ActionError, match="wish of the command is nan"):
+        env.step(setpoint_command(float("nan")))
+    assert env.step(REST_COMMAND)[4]["slot"] == before["slot"] + 1
 
 
 @pytest.mark.parametrize(
@@ -276,7 +304,14 @@ def test_steps_before_and_after_a_day_are_refused() -> None:
         ({"value_bounds": (1.0, 1.0)}, "least, most"),
         ({"value_bounds": (0.0, float("inf"))}, "least, most"),
         ({"render_mode": "ansi"}, "rgb_array, human"),
+        ({"value_bounds": None}, "least, most"),
+        ({"value_bounds": (0.0, 1.0, 2.0)}, "least, most"),
+        ({"action": ["battery_power"]}, "battery_power, energy_value"),
         ({"days": [date(2020, 1, 1)]}, "one of the 357 days"),
+        ({"days": []}, "at least one day"),
+        ({"days": ["someday"]}, "a date such as"),
+        ({"classes": "clean"}, "a collection of clean"),
+        ({"classes": ["good"]}, "a collection of clean"),
     ],
 )
 def test_options_that_cannot_be(options: dict[str, Any], match: str) -> None:
@@ -296,9 +331,21 @@ def test_a_picture_of_the_day() -> None:
     assert picture.shape == empty.shape == (600, 800, 3)
     assert picture.dtype == np.uint8
     assert (picture != empty).any()
+    assert pickle.loads(pickle.dumps(env)).render().shape == (600, 800, 3)  # noqa: S301
     env.close()
     with pytest.raises(OptionError, match="when making it"):
         make().render()
+
+
+def test_a_window_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[dict[str, object]] = []
+    monkeypatch.setattr(plt, "show", lambda **how: shown.append(how))
+    env = make(render_mode="human")
+    env.reset(seed=0)
+    env.step(wishes(1)[0])
+    assert shown == [{"block": False}]
+    env.close()
+    assert plt.get_fignums() == []
 
 
 @given(

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpc import TerminalCurve
+from mpc.errors import SiteError
 from mpc.jit import compiled
-from rlenv import DayError, HistoryError, Layout, OptionError, demo_history, read_history
+from rlenv import DayError, HistoryError, HomeEnv, Layout, OptionError, demo_history, read_history
 from rlenv.ahead import keep
 from rlenv.kernel import Data, terminal_worth
 from rlenv.layout import SCALARS, SERIES
@@ -203,6 +204,30 @@ def test_numbers_that_no_observation_holds(name: str, factor: float, told: str) 
         read_history(facts, demo_model(), date(2025, 3, 22), date(2025, 3, 24))
 
 
+def test_one_odd_reading_costs_its_days_alone() -> None:
+    """Below zero, or a spike that the next day would still see as its last net load."""
+    negative, spike = series()["pv_kwh"], series()["load_kwh"]
+    negative[9 * 96 + 3], spike[10 * 96 - 1] = -0.002, 500.0
+    days = date(2025, 3, 22), date(2025, 3, 27)
+    found = read_history(arrays(pv_kwh=negative), demo_model(), *days)
+    assert "pv_kwh of 2025-03-24 is -0.002 kWh" in found.skipped[date(2025, 3, 24)]
+    assert date(2025, 3, 22) in found.days
+    found = read_history(arrays(load_kwh=spike), demo_model(), *days)
+    assert "load_kwh of 2025-03-24 reaches 500" in found.skipped[date(2025, 3, 24)]
+    assert "load minus pv before it" in found.skipped[date(2025, 3, 25)]
+    limits = Layout(0).space()
+    for place in range(len(found.days)):
+        env = HomeEnv(found, lookahead=0)
+        assert limits.contains(env.reset(options={"day": found.days[place]})[0])
+
+
+def test_limits_by_slot_are_refused_by_name() -> None:
+    model = demo_model()
+    site = replace(model.site, reserve_soc_kwh=np.full(96, 2.0), reserve_price_per_kwh=0.1)
+    with pytest.raises(SiteError, match="hold in every slot"):
+        read_history(arrays(), replace(model, site=site), date(2025, 3, 22), date(2025, 3, 24))
+
+
 def test_a_home_without_a_battery() -> None:
     model = demo_model()
     battery = replace(model.site.battery, capacity_kwh=0.0, min_soc_kwh=0.0, max_soc_kwh=0.0)
@@ -235,4 +260,5 @@ def test_clock_features_of_a_day() -> None:
     assert history.start(place) == begin
     six = 7 * 4  # the hour from two to three comes twice
     assert rows[six, :2].tolist() == pytest.approx([1.0, 0.0], abs=1e-6)
-    assert rows[[0, 50, 100], 4].tolist() == pytest.approx([1.0, 0.5, 0.0])
+    # The midnight it ends with belongs to a day of 96 slots.
+    assert rows[[0, 50, 99, 100], 4].tolist() == pytest.approx([1.0, 0.5, 0.01, 0.96])

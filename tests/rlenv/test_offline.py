@@ -385,9 +385,9 @@ def test_episodes_tell_the_days_of_their_replay(recorded: Recorded) -> None:
     assert (first.policy, first.currency, first.day) == ("storage", "SEK", FIRST)
     values = [(one.energy_value_up[0], one.energy_value_down[0]) for one in recorded.episodes[:96]]
     np.testing.assert_allclose(first.infos["energy_value"][1:, 0], np.mean(values, axis=1))
-    # Seen from the day that ends, no slot of it is left.
+    # The midnight that a day ends with belongs to the next one.
     left = Layout(LOOKAHEAD).columns("left")
-    assert first.observations[-1, left] == 0.0
+    assert first.observations[-1, left] == pytest.approx(0.96)
     assert second.observations[-1, left] == pytest.approx(0.01)
 
 
@@ -404,6 +404,26 @@ def test_days_on_which_the_clock_changes(tmp_path: Path, day: date, slots: int) 
     start = float(want.infos["soc_kwh"][0, 0])
     lived = rollout(env, StoragePolicy(env.site), day=day, soc_kwh=start)
     np.testing.assert_allclose(want.observations, lived.observations, rtol=0, atol=1e-5)
+
+
+def test_a_sensor_that_reads_above_full_ends_a_stretch(recorded: Recorded) -> None:
+    """What no observation holds is left out; the others stay."""
+    episodes = list(recorded.episodes[:96])
+    episodes[40] = replace(episodes[40], soc_start_kwh=10.1)
+    told = stretches(recorded, episodes)
+    assert sum(len(one) for one in told) < 95
+    assert all((one.observations[:, 0] <= 1.0).all() for one in told)
+
+
+def test_the_battery_of_another_environment_is_refused(recorded: Recorded) -> None:
+    history = recorded.history
+    env = HomeEnv(history, classes=None)
+    lived = rollout(env, StoragePolicy(env.site), day=FIRST, soc_kwh=5.0)
+    limits = history.data.limits.copy()
+    limits[:, 2:4] /= 2.0  # half the power
+    weaker = replace(history, data=history.data._replace(limits=limits))
+    with pytest.raises(DatasetError, match="that of the environment in which"):
+        trajectory_of(weaker, lived)
 
 
 def test_a_day_whose_end_nobody_valued_is_cut(recorded: Recorded) -> None:
@@ -427,8 +447,9 @@ def test_a_gap_makes_two(recorded: Recorded, how: str) -> None:
     elif how == "no money":
         episodes[40] = replace(episodes[40], realised=None)
     elif how == "jump":
-        for k in range(40, 96):
-            stored = episodes[k].soc_start_kwh - 1.5
+        before = episodes[39].soc_start_kwh
+        for k in range(40, 96):  # half as full, or half fuller: far from before, within the battery
+            stored = 0.5 * episodes[k].soc_start_kwh + (0.0 if before > 5.0 else 4.9)
             episodes[k] = replace(episodes[k], soc_start_kwh=stored)
     else:
         episodes[40] = replace(
@@ -499,7 +520,7 @@ def test_a_highs_day_ends_where_its_money_says(by_highs: Recorded) -> None:
     assert first.terminations[-1]
     episodes = list(by_highs.episodes)
     for k in range(96, 192):
-        stored = episodes[k].soc_start_kwh + 0.05
+        stored = episodes[k].soc_start_kwh - 0.05
         episodes[k] = replace(episodes[k], soc_start_kwh=stored)
     assert [len(one) for one in stretches(by_highs, episodes)] == [95, 95]
     measured = [replace(one, replay_id=None) for one in episodes]

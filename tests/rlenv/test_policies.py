@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 
+import gymnasium
 import numpy as np
 import pytest
 
 from rlenv import (
+    ActionError,
     AgentPolicy,
     ConstantPolicy,
     HomeEnv,
@@ -94,8 +96,11 @@ def test_the_oracle_is_the_optimum_of_the_day(day: date) -> None:
     optimum = make_oracle(history.window(history.find(day), 5.0))
     lived = rollout(env, OraclePolicy(history), day=day, soc_kwh=5.0)
     assert lived.reward == pytest.approx(-optimum.least_cost, abs=1e-6)
-    with pytest.raises(OptionError, match="from its start"):
-        OraclePolicy(history).act(lived.observations[3], {"slot": 3, "day": 20250611})
+    # From anywhere in the day it is the optimum of the rest.
+    noon = 40
+    stored = float(lived.of("soc_kwh")[noon - 1])
+    rest = make_oracle(history.window(history.find(day), stored, first=noon))
+    assert -rest.least_cost == pytest.approx(lived.rewards[noon:].sum(), abs=1e-6)
 
 
 def test_the_engine_earns_what_the_planner_earns() -> None:
@@ -141,6 +146,43 @@ def test_set_points_do_not_answer_the_load() -> None:
     assert found["storage"] > found["storage setpoint"]
     with pytest.raises(OptionError, match="value or setpoint"):
         StoragePolicy(env.site, Dispatch.MODES)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_drawn_action_misleads_no_policy(name: str) -> None:
+    """Used on another day before, it does what a fresh one does, also where slot 0 was drawn."""
+    env = HomeEnv(year(), lookahead=0)
+    used = EVERY[name](env)
+    rollout(env, used, day=SPRING, soc_kwh=7.0, seed=1)
+    for perturb, seed in ((0.01, 141), (0.3, 5)):
+        one, other = (
+            rollout(env, policy, day=DAYS[3], soc_kwh=5.0, seed=seed, perturb=perturb)
+            for policy in (used, EVERY[name](env))
+        )
+        assert np.array_equal(one.perturbed, other.perturbed)
+        assert one.perturbed.any()
+        assert np.array_equal(one.rewards, other.rewards)
+        assert np.array_equal(one.energy_values, other.energy_values, equal_nan=True)
+
+
+def test_wrappers_are_lived_through() -> None:
+    env = HomeEnv(year(), lookahead=0)
+    short = gymnasium.wrappers.TimeLimit(env, 10)
+    assert len(rollout(short, MpcPolicy(env.site), day=AUTUMN).rewards) == 10
+    scaled = gymnasium.wrappers.RescaleAction(env, np.float32(0.0), np.float32(1.0))
+    lived = rollout(scaled, ConstantPolicy(0.5), day=AUTUMN, soc_kwh=5.0)
+    assert lived.of("wish_kwh") == pytest.approx(np.zeros(100), abs=1e-9)
+    with pytest.raises(OptionError, match="RescaleAction"):
+        rollout(scaled, MpcPolicy(env.site))
+    with pytest.raises(OptionError, match="a HomeEnv, or a wrapper of one"):
+        rollout(gymnasium.make("CartPole-v1"), IdlePolicy())
+
+
+def test_an_agent_gives_one_number() -> None:
+    env = HomeEnv(year(), lookahead=0)
+    for answer in ((np.zeros(1), None), np.zeros(2), float("nan"), "up"):
+        with pytest.raises(ActionError, match="one number"):
+            rollout(env, AgentPolicy(lambda _, given=answer: given))  # type: ignore[misc]
 
 
 def test_perturbed_actions_are_recorded() -> None:

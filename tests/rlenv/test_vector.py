@@ -212,5 +212,23 @@ def test_what_cannot_be_is_refused() -> None:
     ):
         with pytest.raises(error, match=match):
             envs.reset(options=options)
-    with pytest.raises(OptionError, match="one for each of 2"):
-        envs.reset(seed=[1])
+    with pytest.raises(OptionError, match="soc_kwh"):
+        envs.reset(options={"soc_kwh": np.array(30.0)})
+
+
+@pytest.mark.parametrize("seed", [-1, [1], [5, -1], 1.5, "one", [True, 2], np.array([1.5, 2.0])])
+def test_a_seed_that_is_none_changes_nothing(seed: Any) -> None:
+    """Neither before the first reset nor after it."""
+    fresh = HomeVectorEnv(year(), num_envs=2, lookahead=0)
+    with pytest.raises(OptionError, match="seed"):
+        fresh.reset(seed=seed)
+    with pytest.raises(ResetNeeded, match="reset"):
+        fresh.step(np.zeros((2, 1)))
+    envs, others = (HomeVectorEnv(year(), num_envs=2, lookahead=0) for _ in range(2))
+    envs.reset(seed=np.array([3, 4]))
+    others.reset(seed=3)
+    with pytest.raises(OptionError, match="seed"):
+        envs.reset(seed=seed)
+    assert np.array_equal(envs.step(np.zeros((2, 1)))[0], others.step(np.zeros((2, 1)))[0])
+    assert np.array_equal(envs.reset()[0], others.reset()[0])
+    assert envs.generators[0] is not envs.generators[1]
