@@ -78,7 +78,8 @@ def test_vector_is_single_bit_for_bit(mode: AutoresetMode, options: dict[str, An
     for _ in range(290):
         actions = rng.uniform(-1.0, 1.0, (5, 1)).astype(np.float32)
         one_step, other_step = native.step(actions), gathered.step(actions)
-        for here, there in zip(one_step[:4], other_step[:4], strict=True):
+        for k in range(4):
+            here, there = np.asarray(one_step[k]), np.asarray(other_step[k])
             assert np.array_equal(here, there)
             assert here.dtype == there.dtype
         same_infos(one_step[4], other_step[4])
