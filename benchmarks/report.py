@@ -15,6 +15,7 @@ from benchmarks.report_forecast import forecast_lines
 from benchmarks.report_line import Line
 from benchmarks.report_replay import replay_lines
 from benchmarks.report_rlenv import rlenv_lines
+from benchmarks.report_whatif import whatif_lines
 from runners.results_page import machine
 
 PAGE = Path("docs/benchmarks.md")
@@ -33,6 +34,9 @@ until that midnight.
 _EPISODES = """Whole commands on the demo home, whose days are judged on the spot; single runs.
 
 """
+_WHATIF = """The demo home; the year is a single run of the whole command.
+
+"""
 _ENVIRONMENTS = """Days of the demo home, one thread, random actions, resets among the steps.
 
 """
@@ -47,10 +51,12 @@ def main() -> int:
         replayed = replay_lines(medians, Path(folder))
         forecasts = forecast_lines(medians, Path(folder))
         episodes = episode_lines(medians, Path(folder))
+        asked = whatif_lines(medians, Path(folder))
     table = f"{_HEAD}{_text(lines)}\n## Replay\n\n{_REPLAY}{_HEAD}{_text(replayed)}"
     table += f"\n## Forecasts\n\n{_FORECASTS}{_HEAD}{_text(forecasts)}"
     table += f"\n## Episodes\n\n{_EPISODES}{_HEAD}{_text(episodes)}"
     table += f"\n## Environments\n\n{_ENVIRONMENTS}{_HEAD}{_text(rlenv_lines(medians))}"
+    table += f"\n## What if\n\n{_WHATIF}{_HEAD}{_text(asked)}"
     stamp = f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, highspy {_version('highspy')}."
     sys.stdout.write(f"{stamp}\n\n{table}")
     PAGE.write_text(_page(stamp, table), encoding="utf-8")
