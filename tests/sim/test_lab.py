@@ -77,6 +77,18 @@ def test_a_baseline_is_the_cold_plan_of_local_midnight(demo: Lab) -> None:
     assert len(found.course) == 192
 
 
+def test_the_day_is_valued_at_the_baselines_price_of_its_end(demo: Lab) -> None:
+    result = demo.run(date(2025, 6, 10), WhatIf(battery_kwh=20.0), soc_kwh=4.0)
+    base, other = result.baseline.course, result.scenario.course
+    price = base.energy_value[95]
+    assert price > 0.0
+    for money, course in zip(result.day_money, (base, other), strict=True):
+        assert money.stored == pytest.approx(price * course.soc_kwh[95])
+        assert money.import_cost == pytest.approx(course.import_price[:96] @ course.import_kwh[:96])
+        assert money.wear == pytest.approx(0.2 * course.discharge_kwh[:96].sum())
+    assert result.day_delta.stored != pytest.approx(result.delta.stored)
+
+
 def test_hindsight_plans_on_what_happened(demo: Lab) -> None:
     day = date(2025, 6, 10)
     begin, _ = local_day(day, ZONE)

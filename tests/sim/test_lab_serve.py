@@ -60,6 +60,14 @@ def test_what_is_left_is_worth_what_it_was() -> None:
     assert plan.terminal_curve == ((0.0, 2.0), (4.0, 1.9))
 
 
+def test_what_is_kept_is_what_is_worth_keeping() -> None:
+    """A kWh left is worth 2.0 up to 4 kWh and nothing beyond: 4 stay, bought at 0.1 and 0.2."""
+    curve = TerminalCurve.of([(0.0, 2.0), (4.0, 0.0)])
+    plan = plan_serving(site_of(2.0), horizon([0.0, 0.0, 1.0, 1.0], curve), 0.0, asked(1.0))
+    assert plan.soc_kwh[-1] == pytest.approx(4.0)
+    assert plan.charge_kwh == pytest.approx([5.0, 2.0, 0.0, 0.0])
+
+
 def test_targets_of_blocks_are_met_in_the_houses_own_energy() -> None:
     block = Block(kind="charge", first=0, stop=2, target_soc_kwh=9.0)
     plan = plan_serving(site_of(0.95), horizon([0.0, 0.0, 1.0, 1.0]), 0.0, asked(3.0, block))
