@@ -174,7 +174,8 @@ class HomeVecEnv(VecEnv):  # type: ignore[misc] # its package is not there when 
         Raises:
             OptionError: always.
         """
-        raise OptionError("render_mode", None, 'a HomeEnv(render_mode="rgb_array"): one home, one')
+        want = 'that of HomeEnv(render_mode="rgb_array"): many homes draw no picture'
+        raise OptionError("render_mode", None, want)
 
     def _gathered(self) -> dict[str, list[Any]]:
         """Return the options of all environments, by name.
