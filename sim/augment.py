@@ -12,24 +12,20 @@ battery, which no replay reads, stay as recorded. The normals of a day come from
 day) alone: a slot has the same value whatever window is read, and in whatever order.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import final
 
 import numpy as np
 
-from sim.errors import KnownInputsError, ScenarioError
+from sim.changed_facts import AS_STORED, ChangedFacts, SpotChange
+from sim.errors import ScenarioError
 from sim.facts import Facts
-from sim.planning import HomeModel, exchange_rate
+from sim.planning import HomeModel
 from telemetry.arrays import F64, I64
 from telemetry.channels import Channel
-from telemetry.observations import Coverage, Observations, Reading
-from telemetry.price_table import PriceSeries
-from telemetry.quality_table import DayQuality
-from telemetry.slots import SLOT_SECONDS, to_epoch
-from telemetry.weather_table import WeatherIssue, WeatherSeries
+from telemetry.slots import SLOT_SECONDS
 
 __all__ = ["Kind", "Scenario", "augmented", "scenarios"]
 
@@ -117,106 +113,31 @@ def augmented(facts: Facts, model: HomeModel, scenario: Scenario) -> Facts:
     """Return the facts of a home as a scenario has them."""
     if scenario.kind is Kind.RECORDED:
         return facts
-    return _Changed(facts=facts, model=model, scenario=scenario, changes=scenario.changes())
+    change = _Drawn(scenario=scenario, changes=scenario.changes())
+    return ChangedFacts(facts=facts, model=model, change=change)
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Changed:
-    """Facts with load, PV or prices changed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawn:
+    """What a scenario changes; ``sim.changed_facts.Change``."""
 
-    facts: Facts
-    model: HomeModel
     scenario: Scenario
     changes: Mapping[str, float]
 
-    def observations(
-        self,
-        home_id: str,
-        channels: Sequence[Channel | str],
-        start: datetime,
-        end: datetime,
-        *,
-        as_of: datetime | None = None,
-    ) -> Observations:
-        """Slots with load or PV changed."""
-        seen = self.facts.observations(home_id, channels, start, end, as_of=as_of)
-        values = seen.values.copy()
-        for row, channel in enumerate(seen.channels):
-            values[row] *= self._factors(channel, seen.slot_start)
-        return replace(seen, values=values)
-
-    def latest(
-        self, home_id: str, channel: Channel | str, *, as_of: datetime, not_before: datetime
-    ) -> Reading | None:
-        """The newest number, changed as ``observations`` changes it."""
-        found = self.facts.latest(home_id, channel, as_of=as_of, not_before=not_before)
-        if found is None:
-            return None
-        slot = np.array([to_epoch(found.slot_start)], dtype=np.int64)
-        return replace(found, value=found.value * float(self._factors(Channel(channel), slot)[0]))
-
-    def coverage(
-        self, home_id: str, channel: Channel | str, *, as_of: datetime | None = None
-    ) -> Coverage | None:
-        """As recorded: nothing appears or disappears."""
-        return self.facts.coverage(home_id, channel, as_of=as_of)
-
-    def prices(
-        self,
-        area: str,
-        start: datetime,
-        end: datetime,
-        *,
-        as_of: datetime | None = None,
-        currency: str | None = None,
-        source: str | None = None,
-    ) -> PriceSeries:
-        """Spot prices, shifted; those in a currency without a rate, which no plan uses, are not."""
-        found = self.facts.prices(area, start, end, as_of=as_of, currency=currency, source=source)
-        if self.scenario.kind is not Kind.PRICE_SHIFT or found.currency is None:
-            return found
-        try:
-            rate = exchange_rate(self.model, found.currency)
-        except KnownInputsError:
-            return found
-        return replace(found, values=found.values + self.changes["price_shift_per_kwh"] / rate)
-
-    def price_currencies(
-        self, area: str, start: datetime, end: datetime, *, as_of: datetime | None = None
-    ) -> tuple[str, ...]:
-        """As stored."""
-        return self.facts.price_currencies(area, start, end, as_of=as_of)
-
-    def weather(
-        self,
-        home_id: str,
-        start: datetime,
-        end: datetime,
-        *,
-        as_of: datetime | None,
-        kind: str = "forecast",
-    ) -> WeatherSeries:
-        """As recorded."""
-        return self.facts.weather(home_id, start, end, as_of=as_of, kind=kind)
-
-    def weather_issues(
-        self, home_id: str, start: datetime, end: datetime
-    ) -> tuple[WeatherIssue, ...]:
-        """As recorded."""
-        return self.facts.weather_issues(home_id, start, end)
-
-    def day_quality(self, home_id: str, first: date, last: date) -> tuple[DayQuality, ...]:
-        """As judged."""
-        return self.facts.day_quality(home_id, first, last)
-
-    def _factors(self, channel: Channel, slots: I64) -> F64:
-        """Return what the (N,) slots of a channel are multiplied with."""
+    def factors(self, channel: Channel, slots: I64) -> F64:
+        """Return what the (N,) slots of a channel are multiplied with (U1, U2)."""
         if channel is Channel.PV_KWH and self.scenario.kind is Kind.PV_SCALE:
             return np.full(slots.size, self.changes["pv_factor"])
         if channel is Channel.LOAD_KWH and self.scenario.kind is Kind.LOAD_NOISE:
             return _load_factors(self.scenario, slots)
         return np.ones(slots.size)
+
+    def spot(self) -> SpotChange:
+        """Return what becomes of spot prices (U3)."""
+        if self.scenario.kind is not Kind.PRICE_SHIFT:
+            return AS_STORED
+        return SpotChange(1.0, self.changes["price_shift_per_kwh"])
 
 
 def _load_factors(scenario: Scenario, slots: I64) -> F64:

@@ -1,29 +1,25 @@
 """A home in another world: its facts and its model as a what-if has them.
 
-The history is changed where it is read (as in ``sim.augment``), so that what happened, what was
+The history is changed where it is read (``sim.changed_facts``), so that what happened, what was
 known of it and what was forecast from it agree; missing stays missing. Battery flows and states are
 as recorded: the Lab reads of them the stored energy at the start alone. Units: kWh per slot at the
 AC bus, kW, currency per kWh.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
 from typing import final
 
 import numpy as np
 
 from mpc import Battery
 from mpc.arrays import F64, LimitLike
-from sim.errors import KnownInputsError, ScenarioError
+from sim.changed_facts import ChangedFacts, SpotChange
+from sim.errors import ScenarioError
 from sim.facts import Facts
 from sim.lab_case import WhatIf
-from sim.planning import HomeModel, exchange_rate
+from sim.planning import HomeModel
+from telemetry.arrays import I64
 from telemetry.channels import Channel
-from telemetry.observations import Coverage, Observations, Reading
-from telemetry.price_table import PriceSeries
-from telemetry.quality_table import DayQuality
-from telemetry.weather_table import WeatherIssue, WeatherSeries
 
 __all__ = ["changed_facts", "changed_model"]
 
@@ -33,7 +29,7 @@ def changed_facts(facts: Facts, model: HomeModel, case: WhatIf) -> Facts:
     scales = (case.load_scale, case.pv_scale, case.price_scale)
     if set(scales) == {1.0} and case.price_shift_per_kwh == 0.0:
         return facts
-    return _Changed(facts=facts, model=model, case=case)
+    return ChangedFacts(facts=facts, model=model, change=_Asked(case))
 
 
 def changed_model(model: HomeModel, case: WhatIf) -> HomeModel:
@@ -86,96 +82,17 @@ def _scaled(limit: LimitLike | None, share: float) -> F64:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Changed:
-    """Facts with load, PV or prices changed; ``sim.facts.Facts``."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a what-if changes of load, PV and prices; ``sim.changed_facts.Change``."""
 
-    facts: Facts
-    model: HomeModel
     case: WhatIf
 
-    def observations(
-        self,
-        home_id: str,
-        channels: Sequence[Channel | str],
-        start: datetime,
-        end: datetime,
-        *,
-        as_of: datetime | None = None,
-    ) -> Observations:
-        """Slots with load and PV scaled."""
-        seen = self.facts.observations(home_id, channels, start, end, as_of=as_of)
-        scale = np.array([self._scale(channel) for channel in seen.channels])
-        return replace(seen, values=seen.values * scale[:, None])
+    def factors(self, channel: Channel, slots: I64) -> F64:
+        """Return what the (N,) slots of a channel are multiplied with."""
+        factor = {Channel.LOAD_KWH: self.case.load_scale, Channel.PV_KWH: self.case.pv_scale}
+        return np.full(slots.size, factor.get(channel, 1.0))
 
-    def latest(
-        self, home_id: str, channel: Channel | str, *, as_of: datetime, not_before: datetime
-    ) -> Reading | None:
-        """The newest number, scaled as ``observations`` scales it."""
-        found = self.facts.latest(home_id, channel, as_of=as_of, not_before=not_before)
-        if found is None:
-            return None
-        return replace(found, value=found.value * self._scale(Channel(channel)))
-
-    def coverage(
-        self, home_id: str, channel: Channel | str, *, as_of: datetime | None = None
-    ) -> Coverage | None:
-        """As recorded."""
-        return self.facts.coverage(home_id, channel, as_of=as_of)
-
-    def prices(
-        self,
-        area: str,
-        start: datetime,
-        end: datetime,
-        *,
-        as_of: datetime | None = None,
-        currency: str | None = None,
-        source: str | None = None,
-    ) -> PriceSeries:
-        """Spot prices, scaled and shifted (WI1); one in a currency without a rate is not shifted.
-
-        No plan uses such a price.
-        """
-        found = self.facts.prices(area, start, end, as_of=as_of, currency=currency, source=source)
-        if found.currency is None:
-            return found
-        try:
-            shift = self.case.price_shift_per_kwh / exchange_rate(self.model, found.currency)
-        except KnownInputsError:
-            shift = 0.0
-        return replace(found, values=self.case.price_scale * found.values + shift)
-
-    def price_currencies(
-        self, area: str, start: datetime, end: datetime, *, as_of: datetime | None = None
-    ) -> tuple[str, ...]:
-        """As stored."""
-        return self.facts.price_currencies(area, start, end, as_of=as_of)
-
-    def weather(
-        self,
-        home_id: str,
-        start: datetime,
-        end: datetime,
-        *,
-        as_of: datetime | None,
-        kind: str = "forecast",
-    ) -> WeatherSeries:
-        """As recorded."""
-        return self.facts.weather(home_id, start, end, as_of=as_of, kind=kind)
-
-    def weather_issues(
-        self, home_id: str, start: datetime, end: datetime
-    ) -> tuple[WeatherIssue, ...]:
-        """As recorded."""
-        return self.facts.weather_issues(home_id, start, end)
-
-    def day_quality(self, home_id: str, first: date, last: date) -> tuple[DayQuality, ...]:
-        """As judged."""
-        return self.facts.day_quality(home_id, first, last)
-
-    def _scale(self, channel: Channel) -> float:
-        """Return what a channel is multiplied with."""
-        if channel is Channel.LOAD_KWH:
-            return self.case.load_scale
-        return self.case.pv_scale if channel is Channel.PV_KWH else 1.0
+    def spot(self) -> SpotChange:
+        """Return what becomes of spot prices (WI1)."""
+        return SpotChange(self.case.price_scale, self.case.price_shift_per_kwh)
