@@ -173,8 +173,11 @@ def run_loop(
     ask: Ask,
     room: Room,
     out: F64,
-) -> Stop:
+) -> tuple[float, int, int, int, int]:
     """Plan and move the battery in n slots; a kernel.
+
+    It returns the fields of ``Stop`` as a plain tuple: making a named one calls Python, where a
+    Ctrl-C that came while the kernel ran is raised, and numba does not look whether that failed.
 
     Args:
         stored_kwh: at the start of the first slot.
@@ -191,9 +194,9 @@ def run_loop(
         write_known(known, n, room.series)
         value, plan_slot, defect = value_at_end(limits[n:], rules, ask, room)
         if defect != 0:
-            return Stop(stored, n, plan_slot, defect, -1)
+            return stored, n, plan_slot, defect, -1
         stored = move(stored, value, slot_at(actual, n), limits[n:], rules, ask, room, out[n:])
-    return Stop(stored, actual.shape[0], -1, 0, -1)
+    return stored, actual.shape[0], -1, 0, -1
 
 
 def run_scenario_loop(
@@ -205,7 +208,7 @@ def run_scenario_loop(
     ask: Ask,
     scene_room: SceneRoom,
     out: F64,
-) -> Stop:
+) -> tuple[float, int, int, int, int]:
     """Plan on scenarios and move the battery in n slots; a kernel.
 
     Arguments as in ``run_loop``.
@@ -224,10 +227,10 @@ def run_scenario_loop(
             bundle,
         )
         if bad.defect != 0:
-            return Stop(stored, n, bad.slot, bad.defect, bad.scenario)
+            return stored, n, bad.slot, bad.defect, bad.scenario
         value = Value(curve, bundle.out_slope, bundle.out_length)
         stored = move(stored, value, slot_at(actual, n), limits[n:], rules, ask, room, out[n:])
-    return Stop(stored, actual.shape[0], -1, 0, -1)
+    return stored, actual.shape[0], -1, 0, -1
 
 
 def scenes_at(scenes: KnownScenes, n: int) -> Scenes:
