@@ -38,10 +38,10 @@ def write_config(folder: Path, ha: RealHomeAssistant, sensors: dict[str, str], p
 
 
 def run(*words: object) -> str:
-    """Run one command; it must succeed."""
+    """Run one command, which must succeed; return what it prints, without its summary line."""
     done = CliRunner().invoke(app, [str(word) for word in words])
     assert done.exit_code == 0, done.output
-    return done.output
+    return done.stdout
 
 
 DEMO = {
