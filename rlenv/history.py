@@ -45,7 +45,7 @@ from telemetry.arrays import F64, I64
 from telemetry.quality_table import DayClass
 from telemetry.slots import SLOT_MINUTES, local_day
 
-__all__ = ["History", "ReadForecasts", "demo_history", "read_history"]
+__all__ = ["History", "ReadForecasts", "begins", "demo_history", "read_history"]
 
 _SLOT = timedelta(minutes=SLOT_MINUTES)
 ReadForecasts = Callable[[datetime, datetime], Forecasts]
@@ -303,7 +303,7 @@ def _packed(days: Sequence[DayRows]) -> Data:
     soc, price = _terminal([day.terminal for day in days])
     return Data(
         slots=np.array([len(day.window) for day in days], dtype=np.int64),
-        first=_begins(rows),
+        first=begins(rows),
         capacity=np.array([day.window.site.battery.capacity_kwh for day in days]),
         limits=np.stack([day.window.limits[0] for day in days]),
         rules=np.stack([rules_row(day.window.rules) for day in days]),
@@ -317,11 +317,11 @@ def _packed(days: Sequence[DayRows]) -> Data:
         ),
         by_clock=np.array([[part.by_clock for part in day.ahead] for day in days]),
         quarter=np.concatenate([day.quarter for day in days]),
-        first_quarter=_begins([day.quarter.size for day in days]),
+        first_quarter=begins([day.quarter.size for day in days]),
     )
 
 
-def _begins(sizes: Sequence[int]) -> I64:
+def begins(sizes: Sequence[int]) -> I64:
     """Return where parts of these sizes begin, one behind the other."""
     return np.cumsum([0, *sizes[:-1]], dtype=np.int64)
 

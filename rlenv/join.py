@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from rlenv.history import History
+from rlenv.history import History, begins
 from rlenv.kernel import Data
 from telemetry.arrays import F64, I64
 
@@ -24,9 +24,9 @@ def joined(histories: Sequence[History]) -> tuple[Data, I64]:
     if len(histories) == 1:
         return histories[0].data, np.zeros(1, dtype=np.int64)
     parts = [history.data for history in histories]
-    begins = _begins([part.slots.size for part in parts])
+    firsts = begins([part.slots.size for part in parts])
     fields: list[Any] = [_field(parts, name) for name in Data._fields]
-    return Data(*fields), begins
+    return Data(*fields), firsts
 
 
 def _field(parts: Sequence[Data], name: str) -> F64:
@@ -34,7 +34,7 @@ def _field(parts: Sequence[Data], name: str) -> F64:
     values = [getattr(part, name) for part in parts]
     if name in _COUNTED:
         sizes = [getattr(part, _COUNTED[name]).shape[0] for part in parts]
-        values = [value + begin for value, begin in zip(values, _begins(sizes), strict=True)]
+        values = [value + begin for value, begin in zip(values, begins(sizes), strict=True)]
     if name in _PADDED:
         most = max(value.shape[1] for value in values)
         values = [_padded(value, most, _PADDED[name]) for value in values]
@@ -47,8 +47,3 @@ def _padded(values: F64, width: int, fill: float) -> F64:
     """Return (D, width) with ``fill`` behind what is there."""
     more = np.full((values.shape[0], width - values.shape[1]), fill)
     return np.concatenate([values, more], axis=1)
-
-
-def _begins(sizes: Sequence[int]) -> I64:
-    """Return where parts of these sizes begin, one behind the other."""
-    return np.cumsum([0, *sizes[:-1]], dtype=np.int64)

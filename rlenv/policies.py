@@ -169,7 +169,7 @@ class MpcPolicy:
         """Plan, and tell the controller the first slot."""
         start = snapped(info["soc_kwh"], self._limits)
         here = info["day"], info["slot"]
-        previous = self._plan if here == self._next and info["slot"] > 0 else None
+        previous = self._plan if here == self._next else None
         self._plan = self._planner.plan(info["horizon"], start, previous)
         self._next = info["day"], info["slot"] + 1
         return plan_command(self._plan, self._code)

@@ -66,14 +66,6 @@ class Command:
     told: tuple[float, float] | None = None
     penalty_per_kwh: float | None = None
 
-    @property
-    def energy_value(self) -> float:
-        """Worth of one more kWh stored at the planned state, currency; mean of both sides.
-
-        NaN for a command that acts on no value.
-        """
-        return self.value_at(self.advice.target_soc_kwh)
-
     def value_at(self, stored_kwh: float) -> float:
         """Return the worth of one more kWh at a stored energy, mean of both sides; NaN without."""
         value = self.value
