@@ -137,7 +137,7 @@ def chosen_days(
         raise HistoryError(
             history.home_id,
             f"none of its {len(history.days)} days may be lived (verdicts: {found})",
-            "judge them (darkstar validate), name `days`, or give classes=None for all",
+            "judge them (darkstar validate), or give classes=None for every day",
         )
     return np.array(fit, dtype=np.int64)
 
