@@ -40,6 +40,7 @@ from runners.cli_report import report, whatif_app
 from runners.cli_services import prices_app, weather_app
 from runners.cli_simulate import simulate
 from runners.cli_status import doctor, publish, status
+from runners.cli_store import backup, upgrade
 from runners.cli_units import install_units
 from runners.cli_whatif import whatif_day
 
@@ -63,6 +64,8 @@ _ORDER = (
     "status",
     "doctor",
     "install-units",
+    "backup",
+    "upgrade",
     "report",
     "whatif",
     "replay",
@@ -287,6 +290,8 @@ def plan(
 
 for command in (train, evaluate, mirror, replay, simulate, report, publish, doctor, status):
     app.command()(command)
+app.command()(backup)
+app.command()(upgrade)
 app.command("install-units")(install_units)
 whatif_app.command("day")(whatif_day)
 for group, name in ((episodes_app, "episodes"), (manual_app, "manual"), (whatif_app, "whatif")):

@@ -3,7 +3,7 @@
     with job_run("record", now=now, dry_run=dry_run) as run:
         config = load_config(config_path)
         if run.begins(config, homes):                  # else another one is at work: exit code 0
-            with job_store(config, dry_run=dry_run) as store:
+            with job_store(config, run) as store:
                 run.check_clock(store, homes)
                 ...                                    # at run.moment()
                 run.tell(slots=96)
@@ -45,6 +45,7 @@ import typer
 
 from runners.dates import utc_now
 from runners.errors import (
+    EX_CANTCREAT,
     EX_CONFIG,
     EX_DATAERR,
     EX_NOPERM,
@@ -54,13 +55,14 @@ from runners.errors import (
     ConfigError,
     Problem,
 )
-from runners.lock import only_one
+from runners.lock import lock_file, only_one
+from runners.store_access import open_store
 
 if TYPE_CHECKING:
     from runners.config import Config
     from telemetry.store import Store
 
-__all__ = ["JobRun", "job", "job_run", "job_store", "lock_file", "logfmt"]
+__all__ = ["JobRun", "job", "job_run", "job_store", "logfmt"]
 
 P = ParamSpec("P")
 CLOCK_TOLERANCE = timedelta(minutes=30)
@@ -81,6 +83,7 @@ class JobRun:
             summary line.
         exit_code: what the command ends with; other than 0 it has failed.
         homes: whose facts it is about.
+        locked_job: the job whose lock it holds; None: it holds none.
     """
 
     job: str
@@ -88,6 +91,7 @@ class JobRun:
     look_back: bool = False
     exit_code: int = 0
     homes: tuple[str, ...] = ()
+    locked_job: str | None = None
     _now: datetime | None = None
     _clock: Callable[[], datetime] | None = None
     _left: bool = False
@@ -104,6 +108,7 @@ class JobRun:
         if self.dry_run or self.look_back:
             return True
         if self._held.enter_context(only_one(lock_file(config, self.job))):
+            self.locked_job = self.job
             return True
         self._left = True
         _say(f"another darkstar {self.job} is at work here: left it to that one")
@@ -204,34 +209,30 @@ def job_run(
 
 
 @contextmanager
-def job_store(config: Config, *, dry_run: bool = False) -> Iterator[Store]:
+def job_store(config: Config, run: JobRun) -> Iterator[Store]:
     """Open the store of a job; in a dry run whatever is written is undone at the end.
 
     A dry run on a store that is not there yet has one in memory; one of an older Darkstar is
-    refused, as it would have to be migrated.
+    refused, as it would have to be upgraded.
 
     Raises:
+        ConfigError: it is to be upgraded, and another job is at work; exit code 75.
         StoreError: it cannot be opened.
     """
+    if not run.dry_run:
+        with open_store(config, run=run) as store:
+            yield store
+        return
     from telemetry.store import Store  # noqa: PLC0415 - numpy, SQLAlchemy
 
     place, system_id = config.store_url, config.system.system_id
-    if dry_run and "://" not in place and not Path(place).exists():
-        place, dry_run = ":memory:", False
-    if not dry_run:
-        with Store.open(place, system_id=system_id) as store:
+    if "://" not in place and not Path(place).exists():
+        with Store.open(":memory:", system_id=system_id) as store:
             yield store
         return
     Store.open(place, read_only=True).close()
     with Store.open(place, system_id=system_id) as store, store.undone():
         yield store
-
-
-def lock_file(config: Config, job: str) -> Path:
-    """Return the lock's file: beside a store that is a file, else beside the configuration."""
-    url = config.store_url
-    beside = config.path if "://" in url else Path(url)
-    return beside.parent / f".darkstar-{job}.lock"
 
 
 def job(function: Callable[P, None]) -> Callable[P, None]:
@@ -351,6 +352,7 @@ def _expected() -> Iterator[tuple[type[Exception], int]]:
         ("mpc.errors", "SolverError", EX_TEMPFAIL),
         ("mpc.errors", "PlanError", EX_DATAERR),
         ("telemetry.errors", "StoreBusyError", EX_TEMPFAIL),
+        ("telemetry.errors", "CopyError", EX_CANTCREAT),
         ("telemetry.errors", "PeerAuthError", EX_NOPERM),
         ("telemetry.errors", "PeerUnreachableError", EX_UNAVAILABLE),
         ("telemetry.errors", "PeerNotReadyError", EX_TEMPFAIL),

@@ -13,7 +13,13 @@ from runners.config import Config
 from runners.doctor_line import Line, failure, fine, warning
 from runners.errors import ConfigError
 from telemetry.channels import Channel
-from telemetry.errors import PeerError, SensorError, StoreBusyError, TelemetryError
+from telemetry.errors import (
+    PeerError,
+    SchemaVersionError,
+    SensorError,
+    StoreBusyError,
+    TelemetryError,
+)
 from telemetry.homeassistant.client import HomeAssistant
 from telemetry.homeassistant.types import State, StatisticMeta
 from telemetry.homeassistant.units import kind_of, numeric, to_kw
@@ -55,6 +61,9 @@ def check_store(config: Config) -> tuple[Store | None, list[Line]]:
         store = Store.open(place, system_id=config.system.system_id, read_only=True)
     except StoreBusyError as err:
         return None, [warning("store", str(err), "run the doctor again when that has finished")]
+    except SchemaVersionError as err:
+        cure = "darkstar upgrade" if err.older else "update Darkstar, or put a copy in its place"
+        return None, [failure("store", str(err), cure)]
     except TelemetryError as err:
         return None, [failure("store", str(err), "mend that, or put a copy in its place")]
     return store, [fine("store", f"{store.name} opens, its schema is of this version")]

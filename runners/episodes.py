@@ -27,6 +27,7 @@ from runners.episodes_export import write_jsonl, write_parquet
 from runners.errors import EX_DATAERR, ConfigError, Problem
 from runners.output import console, many, plan_table, summary_table, write_json
 from runners.plan import home_model
+from runners.store_access import open_store
 from sim.episode_format import EpisodeArrays, read_episode
 from telemetry.arrays import F64
 from telemetry.episode import Episode, EpisodeFilter, EpisodeSummary
@@ -333,8 +334,7 @@ def run_prune(
         ConfigError, TelemetryError: the configuration; a store that cannot be written.
     """
     config = load_config(config_path)
-    store = Store.open(config.store_url, system_id=config.system.system_id, read_only=not apply)
-    with store:
+    with open_store(config) if apply else _reading(config) as store:
         counts = store.prune_episodes(wanted, before=before, dry_run=not apply)
     out = console(json_path)
     for line in _pruned(counts, before, apply=apply, mirrored=config.mirror is not None):

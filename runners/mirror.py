@@ -66,7 +66,7 @@ def _mirror(
     """Push, or look; return what the JSON says."""
     from telemetry.mirror import Mirror  # noqa: PLC0415 - SQLAlchemy takes 0.2 s to import
 
-    with Mirror.open(server) as mirror, job_store(config, dry_run=run.dry_run) as store:
+    with Mirror.open(server) as mirror, job_store(config, run) as store:
         run.check_clock(store, list(config.homes))
         if not run.dry_run:
             found = _push(store, mirror, server.place, out, everything=everything)

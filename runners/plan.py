@@ -145,7 +145,7 @@ def run_plan(
         moment = clock if at is None else at.astimezone(UTC)
         made = Made(generated_at=clock, inputs_as_of=moment, look_back=at is not None)
         model = home_model(config, home)
-        with job_store(config, dry_run=dry_run) as store:
+        with job_store(config, job) as store:
             job.check_clock(store, [home])
             state = start_state(
                 store, config, home, moment, soc_kwh=soc_kwh, soc_percent=soc_percent

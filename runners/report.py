@@ -23,9 +23,9 @@ from runners.plan import home_model
 from runners.report_month import MonthReport
 from runners.report_page import page
 from runners.report_text import report_dict, report_text
+from runners.store_access import open_store
 from sim.planning import HomeModel, battery_window
 from sim.savings_month import savings_of
-from telemetry.store import Store
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,7 +69,7 @@ def run_report(
         raise ConfigError(home, [Problem("", "", message)])
     last = month.replace(day=calendar.monthrange(month.year, month.month)[1])
     with (
-        Store.open(config.store_url, system_id=config.system.system_id) as store,
+        open_store(config) as store,
         patience(out),
     ):
         savings = savings_of(store, model, month, last)

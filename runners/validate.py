@@ -107,7 +107,7 @@ def _judged(
     home, limits, (first, last) = config.home(home_id), config.limits(home_id), bounds
     now = run.moment()
     reference = _reference(config, home_id, bounds, run) if compare else None
-    with job_store(config, dry_run=run.dry_run) as store:
+    with job_store(config, run) as store:
         run.check_clock(store, [home_id])
         channels = channels_of(config, home_id, store)
         days = validate(

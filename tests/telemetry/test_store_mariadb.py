@@ -33,6 +33,7 @@ from telemetry.schema import metadata
 from telemetry.sql import WriteCounts
 from telemetry.store import Store
 from telemetry.store_episodes import SimulatedDay
+from telemetry.upgrade import upgrade_store
 from tests.peers.fixtures import MakeMariaDB
 from tests.peers.mariadb import RealMariaDB
 from tests.telemetry.an_episode import ODD, an_episode
@@ -298,6 +299,7 @@ def test_a_store_of_0003_keeps_its_data(mariadb: RealMariaDB) -> None:
     engine.dispose()
     with pytest.raises(SchemaVersionError, match="revision is 0003, want 0006"):
         Store.open(dsn, read_only=True)
+    assert upgrade_store(dsn) == "0003"
     with Store.open(dsn, system_id="test") as store:
         assert [home.name for home in store.homes()] == ["V"]
         assert store.put_episodes("villa", EPISODES) == WriteCounts(inserted=120)
@@ -319,6 +321,7 @@ def test_a_migration_that_was_cut_off_is_finished(mariadb: RealMariaDB, undone: 
         whole = _tables(conn)
     mariadb.sql(undone, "cut_off")
     mariadb.sql("UPDATE alembic_version SET version_num = '0003'", "cut_off")
+    assert upgrade_store(dsn) == "0003"
     with Store.open(dsn) as store, store._read() as conn:
         assert _tables(conn) == whole
 
