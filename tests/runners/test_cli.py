@@ -45,6 +45,8 @@ def test_help_lists_the_commands() -> None:
         "status",
         "doctor",
         "install-units",
+        "backup",
+        "upgrade",
         "report",
         "whatif",
         "replay",
