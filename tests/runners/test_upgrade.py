@@ -338,47 +338,6 @@ def test_upgrade_of_what_is_no_older_store(older: Path) -> None:
     assert not (older / PLACE).exists()
 
 
-# darkstar backup
-
-
-def test_a_backup_restored_on_another_machine_plans_the_same(tmp_path: Path) -> None:
-    here, there = tmp_path / "here", tmp_path / "there"
-    here.mkdir()
-    there.mkdir()
-    make_folder(here)
-    at = ("plan", "--no-plot", "--soc-kwh", "5", "--at", NOW.isoformat(), "--json")
-    assert run(here, *at, str(tmp_path / "here.json")).exit_code == 0
-    with Store.open(here / PLACE) as writer, writer.transaction():  # in use
-        done = run(here, "backup", str(there / PLACE), "--json", str(tmp_path / "made.json"))
-    assert done.exit_code == 0, (done.stderr, done.exception)
-    assert f"backup={there / PLACE} megabytes=" in done.stderr.splitlines()[-1]
-    made = json.loads((tmp_path / "made.json").read_text("utf-8"))
-    assert made["bytes"] == (there / PLACE).stat().st_size
-    assert dump(there / PLACE) == dump(here / PLACE)
-    (there / "config.yaml").write_bytes((here / "config.yaml").read_bytes())
-    assert run(there, *at, str(tmp_path / "there.json")).exit_code == 0
-    found = [json.loads((tmp_path / f"{one}.json").read_text("utf-8")) for one in ("here", "there")]
-    for one in found:
-        one.pop("generated_at")
-    assert found[0] == found[1]
-    assert len(found[0]["slots"]) > 100
-
-
-def test_no_backup_is_replaced_and_none_is_made_of_nothing(tmp_path: Path) -> None:
-    make_folder(tmp_path)
-    taken = tmp_path / "taken.sqlite"
-    taken.write_text("precious", "utf-8")
-    for place in (taken, tmp_path / PLACE):
-        before = place.read_bytes()
-        done = run(tmp_path, "backup", str(place))
-        assert done.exit_code == 73
-        assert "is there already, and no backup is replaced" in done.stderr
-        assert place.read_bytes() == before
-    (tmp_path / PLACE).unlink()
-    assert run(tmp_path, "backup", str(tmp_path / "copy.sqlite")).exit_code == 65
-    assert not (tmp_path / "copy.sqlite").exists()
-
-
 # A store on a server
 
 
