@@ -63,6 +63,8 @@ def _state(block: ManualBlock, now: datetime) -> str:
         return "cleared"
     if block.end <= now:
         return "passed"
+    if now < block.created_at:
+        return "not known yet"
     state = "waiting" if now < block.start else "in force"
     return f"{state}, not planned yet" if block.kind is BlockKind.WATER_HEATING else state
 

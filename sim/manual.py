@@ -10,7 +10,9 @@ owes what the rest of the block cannot make up for at full power:
     charge:  soc at the horizon's end >= target - eta_c * max_charge * h                    (MB1)
     export:  soc at the horizon's end <= target + max_discharge / eta_d * h                 (MB2)
 
-Heating water is kept and told, not yet planned: ``not_planned``. Units: kWh stored, kW, UTC.
+Of blocks over each other, which a clock that was set back can bring about, the one that was asked
+for last is heeded. Heating water is kept and told, not yet planned: ``not_planned``.
+Units: kWh stored, kW, UTC.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,7 +28,7 @@ from sim.window import ReplayWindow
 from telemetry.manual_table import BlockKind, ManualBlock
 from telemetry.slots import SLOT_MINUTES
 
-__all__ = ["heeded", "in_force", "not_planned", "requests_for"]
+__all__ = ["heeded", "in_force", "not_planned", "overruled", "requests_for"]
 
 _PLANNED: dict[BlockKind, Kind] = {BlockKind(kind): kind for kind in get_args(Kind)}
 
@@ -56,20 +58,28 @@ def not_planned(blocks: Iterable[ManualBlock]) -> tuple[ManualBlock, ...]:
     return tuple(block for block in blocks if block.kind not in _PLANNED)
 
 
+def overruled(blocks: Iterable[ManualBlock]) -> tuple[ManualBlock, ...]:
+    """Return the blocks that lie over one that was asked for later; no plan heeds them."""
+    kept: list[ManualBlock] = []
+    lost: list[ManualBlock] = []
+    for block in sorted(blocks, key=lambda one: (one.created_at, one.block_id), reverse=True):
+        (lost if any(block.excludes(other) for other in kept) else kept).append(block)
+    return tuple(lost)
+
+
 def requests_for(blocks: Sequence[ManualBlock], horizon: Horizon, site: Site) -> Requests | None:
     """Return blocks in the slots of a horizon; None where none of them asks the battery.
 
     Args:
-        blocks: of the site's home, none over another; what lies outside the horizon is left out.
+        blocks: of the site's home; what is overruled or outside the horizon is left out.
         horizon: to be planned.
         site: whose battery is asked.
-
-    Raises:
-        RequestError: blocks that lie over each other.
     """
     if site.battery.capacity_kwh == 0.0:
         return None
-    found = (_block(block, horizon, site) for block in blocks if block.kind in _PLANNED)
+    lost = overruled(blocks)
+    heard = (one for one in blocks if one.kind in _PLANNED and one not in lost)
+    found = (_block(block, horizon, site) for block in heard)
     asked = Requests(blocks=tuple(block for block in found if block is not None))
     return asked if len(asked) else None
 

@@ -181,6 +181,16 @@ def test_a_block_over_another_is_refused_with_both_named(folder: Path) -> None:
     assert [one["id"] for one in listed(folder)] == [first["id"]]
 
 
+def test_a_clock_that_was_set_back_is_no_way_around(folder: Path) -> None:
+    """Asked for at 13:20, then it is 11:00 again: refused, and the cure that is named works."""
+    times = ("--from", "2025-08-01T14:00", "--to", "2025-08-01T16:00")
+    first, back = add(folder, "--charge-to", "80", *times)["id"], "2025-08-01T11:00+02:00"
+    assert f"over block {first}" in refused(manual(folder, "add", "--hold", *times, now=back), DATA)
+    assert listed(folder, "--all", now=back)[0]["state"] == "not known yet"
+    assert manual(folder, "clear", first, now=back).exit_code == 0
+    add(folder, "--hold", *times, now=back)
+
+
 def test_an_hour_that_comes_twice_can_be_asked_for_by_its_offset(folder: Path) -> None:
     told = add(
         folder, "--hold", "--from", "2025-10-26T02:30+02:00", "--to", "2025-10-26T02:30+01:00"

@@ -13,7 +13,7 @@ from sim.command import plan_command
 from sim.dispatch import MODES, SETPOINT, VALUE
 from sim.episode_day import HIGHS, STORAGE, DayTask, run_day
 from sim.episode_format import EpisodeArrays, read_episode
-from sim.manual import heeded, in_force, not_planned, requests_for
+from sim.manual import heeded, in_force, not_planned, overruled, requests_for
 from sim.slots import CHARGE, DISCHARGE, SOC
 from telemetry.manual_table import BlockKind, ManualBlock
 from telemetry.store import Store
@@ -90,6 +90,20 @@ def test_water_waits_and_a_house_without_battery_is_not_asked() -> None:
     assert not_planned((water, hold)) == (water,)
     none = make_site(make_battery(capacity_kwh=0.0, min_soc_kwh=0.0, max_soc_kwh=0.0))
     assert asked(hold, site=none) is None
+
+
+def test_of_blocks_over_each_other_the_later_wish_is_heeded() -> None:
+    """A store from before they were refused may hold them: they must not stop all planning."""
+    first = block(0, 2)
+    hold = block(1, 3, kind=BlockKind.HOLD, target_soc=None, created_at=START)
+    third = block(2, 4, block_id="three")  # over the hold alone, asked for along with the first
+    water = block(1, 3, kind=BlockKind.WATER_HEATING, target_soc=None, block_id="hot")
+    for given in ((first, hold, third, water), (water, third, hold, first)):
+        assert asked(*given) == [("hold", 1, 3, None)]
+        assert set(overruled(given)) == {first, third}
+    # What is overruled overrules nothing.
+    fourth = block(0, 1, block_id="zero", created_at=START - 2 * HOUR)
+    assert set(overruled([first, hold, fourth])) == {first}
 
 
 def test_only_blocks_in_force_are_heeded() -> None:
