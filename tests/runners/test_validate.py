@@ -320,6 +320,7 @@ homes:
     zone: Europe/Stockholm
     area: se4
     grid: {max_import_kw: 11, max_export_kw: 10}
+    tariff: {}
 """
 
 
