@@ -71,6 +71,16 @@ LastDayOption = Annotated[
     typer.Option("--end-date", metavar="DATE", help="Last local day; default: yesterday."),
 ]
 
+BridgeHoursOption = Annotated[
+    float,
+    typer.Option(
+        "--bridge-hours",
+        min=0.0,
+        max=24.0,
+        help="Read PV off its neighbours where it is missing for at most so long.",
+    ),
+]
+
 SocKwhOption = Annotated[
     float | None, typer.Option("--soc-kwh", min=0.0, help="Energy stored at the start, kWh.")
 ]

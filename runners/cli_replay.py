@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from runners.cli_options import (
+    BridgeHoursOption,
     ConfigOption,
     HomeOption,
     JsonOption,
@@ -58,15 +59,7 @@ def replay(
             show_default=DispatchName.VALUE,
         ),
     ] = [DispatchName.VALUE],  # noqa: B006 - read only
-    bridge_hours: Annotated[
-        float,
-        typer.Option(
-            "--bridge-hours",
-            min=0.0,
-            max=24.0,
-            help="Read PV off its neighbours where it is missing for at most so long.",
-        ),
-    ] = 0.0,
+    bridge_hours: BridgeHoursOption = 0.0,
     soc_kwh: SocKwhOption = None,
     soc_percent: SocPercentOption = None,
     out: Annotated[

@@ -13,7 +13,14 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from runners.cli_options import ConfigOption, HomeOption, JsonOption, NoPlotOption, job
+from runners.cli_options import (
+    BridgeHoursOption,
+    ConfigOption,
+    HomeOption,
+    JsonOption,
+    NoPlotOption,
+    job,
+)
 
 __all__ = ["report", "spread", "whatif_app"]
 
@@ -76,6 +83,7 @@ def report(
     config: ConfigOption = Path("config.yaml"),
     *,
     home: HomeOption = None,
+    bridge_hours: BridgeHoursOption = 0.0,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Where page and picture go.")
     ] = Path("out"),
@@ -90,6 +98,7 @@ def report(
         config_path=config,
         home_id=home,
         month=first,
+        bridge_hours=bridge_hours,
         out_dir=out,
         json_path=json_file,
         plot=not no_plot,

@@ -2,7 +2,8 @@
 
 A look back takes the newest kept version that was trained by then: a model never foretells days it
 has seen. Where none was, or where the model or what it needs cannot be used, the baseline
-forecasts. Whatever stands in for what was wanted is told: never without a word.
+forecasts. Whatever stands in for what was wanted is told: never without a word. Where no model was
+ever in use, none was wanted: then the forecast's own line says so, and nothing is substituted.
 """
 
 from __future__ import annotations
@@ -75,6 +76,8 @@ def prepare(
     try:
         found = _in_force(Registry(config.models_folder, home_id), at, look_back=look_back)
         made = _by_aurora(store, config, model, at, *found)
+    except _NoneYetError as err:
+        made = by_baseline(store, model, at, f"{plain} ({err})")
     except (_UnusedError, ConfigError, ForecastError, SimError, MissingExtraError) as err:
         made = by_baseline(store, model, at, f"{plain} ({_short(err)})")
         made = replace(made, substitutions=(Substitution(what=_TRAINED, instead=made.told),))
@@ -92,7 +95,11 @@ def by_baseline(store: Store, model: HomeModel, at: datetime, told: str = BASELI
 
 
 class _UnusedError(Exception):
-    """No model is in use, or none was then."""
+    """None of the models that were in use had been trained by then."""
+
+
+class _NoneYetError(Exception):
+    """No model was ever in use: the baseline stands in for nothing."""
 
 
 def _short(err: Exception) -> str:
@@ -105,7 +112,8 @@ def _in_force(registry: Registry, at: datetime, *, look_back: bool) -> tuple[Aur
 
     Raises:
         ConfigError: the registry or a model cannot be read.
-        _UnusedError: there is none.
+        _UnusedError: none was trained by then.
+        _NoneYetError: there is none.
     """
     history = registry.history()
     for promoted in reversed(history):
@@ -114,8 +122,9 @@ def _in_force(registry: Registry, at: datetime, *, look_back: bool) -> tuple[Aur
         aurora, meta = registry.load(promoted.version)
         if aurora.trained_until <= to_epoch(at):
             return aurora, meta
-    some = "no model was trained by then"
-    raise _UnusedError(some if history else "no model is in use: darkstar train")
+    if history:
+        raise _UnusedError("no model was trained by then")
+    raise _NoneYetError("no model is in use: darkstar train")
 
 
 def _by_aurora(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from typing import TYPE_CHECKING
 
 from runners.config import Config
-from runners.validate import channels_of
+from runners.validate import channels_of, limits_of
 from sim.planning import HomeModel, zone_of
+from telemetry.channels import Channel
 from telemetry.quality.validate import judge
 from telemetry.quality_table import DayClass
 from telemetry.slots import local_day
@@ -19,7 +21,13 @@ __all__ = ["judged_days"]
 
 
 def judged_days(
-    config: Config, store: Store, model: HomeModel, first: date, end: date
+    config: Config,
+    store: Store,
+    model: HomeModel,
+    first: date,
+    end: date,
+    *,
+    without: Collection[Channel] = (),
 ) -> dict[date, DayClass]:
     """Return verdicts on the days that have none, as ``darkstar validate --no-reference`` gives.
 
@@ -29,6 +37,7 @@ def judged_days(
         model: the home.
         first: the first day.
         end: the day after the last; a day is judged as of then, whatever the clock says.
+        without: channels that are not looked at, though the home has them.
 
     Raises:
         ConfigError: nothing of the home is measured.
@@ -40,11 +49,12 @@ def judged_days(
     open_days = [day for day in map(date.fromordinal, asked) if day not in known]
     if not open_days:
         return {}
+    channels = channels_of(config, home_id, store)
     verdicts = judge(
         store,
         model.home,
-        channels=channels_of(config, home_id, store),
-        limits=config.limits(home_id),
+        channels=[channel for channel in channels if channel not in without],
+        limits=limits_of(config, home_id, channels),
         first=open_days[0],
         last=open_days[-1],
         reference=None,

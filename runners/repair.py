@@ -13,7 +13,7 @@ from runners.config import load_config
 from runners.dates import refuse_reversed, utc_now
 from runners.output import console, summary_table, write_json
 from runners.store_access import open_store
-from runners.validate import channels_of, local_dates
+from runners.validate import channels_of, limits_of, local_dates
 from telemetry.quality.repair import RepairReport, repair, repaired_days, undo
 
 __all__ = ["run_repair", "run_undo"]
@@ -38,11 +38,12 @@ def run_repair(
     now = utc_now()
     first, last = local_dates(config, chosen, start_date, end_date, now)
     with open_store(config) as store:
+        channels = channels_of(config, chosen, store)
         report = repair(
             store,
             config.home(chosen),
-            channels=channels_of(config, chosen, store),
-            limits=config.limits(chosen),
+            channels=channels,
+            limits=limits_of(config, chosen, channels),
             first=first,
             last=last,
             now=now,

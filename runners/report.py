@@ -10,22 +10,26 @@ Nothing is written to the store. Money in the home's currency.
 from __future__ import annotations
 
 import calendar
-from datetime import date
+from datetime import date, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runners.config import load_config
 from runners.errors import ConfigError, Problem
+from runners.judged import judged_days
 from runners.output import console, make_folder, write_json, write_text
 from runners.patience import patience
 from runners.plan import home_model
 from runners.report_month import MonthReport
 from runners.report_page import page
 from runners.report_text import report_dict, report_text
-from runners.store_access import open_store
-from sim.planning import HomeModel, battery_window
+from sim.day_runs import run_of
+from sim.metered import read_meters
+from sim.planning import HomeModel, battery_window, zone_of
 from sim.savings_month import savings_of
+from telemetry.channels import Channel
+from telemetry.store import Store
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,6 +44,7 @@ def run_report(
     config_path: Path,
     month: date,
     home_id: str | None = None,
+    bridge_hours: float = 0.0,
     out_dir: Path = OUT,
     json_path: str | None = None,
     plot: bool = True,
@@ -50,6 +55,7 @@ def run_report(
         config_path: the configuration.
         month: its first day.
         home_id: which home; None: the only one.
+        bridge_hours: how long PV may be missing to be read off its neighbours.
         out_dir: where page and picture go.
         json_path: where the result goes as JSON; ``-`` is stdout.
         plot: whether to draw the picture.
@@ -69,10 +75,13 @@ def run_report(
         raise ConfigError(home, [Problem("", "", message)])
     last = month.replace(day=calendar.monthrange(month.year, month.month)[1])
     with (
-        open_store(config) as store,
+        Store.open(config.store_url, read_only=True) as store,
         patience(out),
     ):
-        savings = savings_of(store, model, month, last)
+        silent = _silent(store, model, month, last)
+        end = last + timedelta(days=1)
+        judged = judged_days(config, store, model, month, end, without=silent)
+        savings = savings_of(store, model, month, last, judged=judged, bridge_hours=bridge_hours)
     pairing = model.pairing
     report = MonthReport(
         home_id=home,
@@ -84,12 +93,23 @@ def run_report(
         battery=_battery(model),
         month=month,
         savings=savings,
+        bridge_hours=bridge_hours,
     )
     report_text(report, out)
     _write(report, out, out_dir / f"report-{month:%Y-%m}", plot=plot)
     if json_path is not None:
         write_json(json_path, report_dict(report))
     return report
+
+
+def _silent(store: Store, model: HomeModel, first: date, last: date) -> tuple[Channel, ...]:
+    """Return the grid meters, where they have no readings: what was paid is then told as unknown.
+
+    A day is not in doubt for them; the plans of Darkstar need none.
+    """
+    whole = run_of(first, last, zone_of(model))
+    known = read_meters(store, model, whole.start, whole.end) is not None
+    return () if known else (Channel.IMPORT_KWH, Channel.EXPORT_KWH)
 
 
 def _battery(model: HomeModel) -> str:

@@ -56,6 +56,7 @@ class MonthReport:
         battery: its nameplate in words.
         month: its first day.
         savings: the numbers.
+        bridge_hours: how long PV could be missing to be read off its neighbours.
     """
 
     home_id: str
@@ -67,6 +68,7 @@ class MonthReport:
     battery: str
     month: date
     savings: Savings
+    bridge_hours: float = 0.0
 
     @property
     def accounts(self) -> dict[Course, Account]:
@@ -150,8 +152,13 @@ class MonthReport:
             )
         if savings.unjudged:
             yield (
-                f"{many(savings.unjudged, 'day')} have no verdict; `darkstar validate` finds "
-                "doubtful readings"
+                f"judged on the spot: {many(savings.unjudged, 'day')} without a verdict; "
+                "`darkstar validate` keeps verdicts"
+            )
+        if savings.bridged:
+            yield (
+                f"bridged: {many(savings.bridged, 'slot')} of pv_kwh (with the 24 h after) were "
+                f"missing for at most {self.bridge_hours:g} h and read off their neighbours"
             )
 
     def gap_lines(self) -> list[str]:

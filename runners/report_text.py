@@ -140,6 +140,8 @@ def report_dict(report: MonthReport) -> dict[str, object]:
         "price_pairing_days": report.price_pairing,
         "days": savings.days,
         "unjudged_days": savings.unjudged,
+        "bridge_hours": report.bridge_hours,
+        "bridged_slots": savings.bridged,
         "left_out": [
             {"local_date": str(day.local_date), "reason": day.reason} for day in savings.left_out
         ],

@@ -7,7 +7,8 @@ every job it keeps ``runners.contract``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from runners.output import console, write_json
 from runners.quality_report import notes, report, totals
 from telemetry.channels import Channel
 from telemetry.errors import PeerError
+from telemetry.limits import Limits
 from telemetry.quality.reference import HourlyReference
 from telemetry.quality.validate import validate
 from telemetry.quality.window import begins_of, whole_days
@@ -30,12 +32,14 @@ __all__ = [
     "DEFAULT_DAYS",
     "channels_of",
     "hourly_reference",
+    "limits_of",
     "local_dates",
     "run_validate",
 ]
 
 OUT = Path("out")
 DEFAULT_DAYS = 14
+_FLOWS = frozenset({Channel.CHARGE_KWH, Channel.DISCHARGE_KWH})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +108,12 @@ def _judged(
     config: Config, home_id: str, bounds: tuple[date, date], run: JobRun, *, compare: bool
 ) -> tuple[tuple[DayQuality, ...], list[str]]:
     """Judge the days within bounds, both included; return them, and what the user should know."""
-    home, limits, (first, last) = config.home(home_id), config.limits(home_id), bounds
-    now = run.moment()
+    home, (first, last), now = config.home(home_id), bounds, run.moment()
     reference = _reference(config, home_id, bounds, run) if compare else None
     with job_store(config, run) as store:
         run.check_clock(store, [home_id])
         channels = channels_of(config, home_id, store)
+        limits = limits_of(config, home_id, channels)
         days = validate(
             store,
             home,
@@ -216,6 +220,22 @@ def channels_of(config: Config, home_id: str, store: Store) -> tuple[Channel, ..
     if not found:
         message = "nothing is measured: add `input_sensors:`, or import files of this home"
         raise ConfigError(home_id, [Problem("", "", message)], exit_code=EX_DATAERR)
+    return found
+
+
+def limits_of(config: Config, home_id: str, channels: Collection[Channel]) -> Limits:
+    """Return what each channel can carry, kW; in a home of files alone as far as it is described.
+
+    Panels without ``planes:``, or a battery without ``battery:``, are there if files have readings
+    of them: their ratings are unknown, not 0.
+    """
+    found = config.limits(home_id)
+    if _is_wired(config, home_id):
+        return found
+    if found.pv_peak_kw == 0.0 and Channel.PV_KWH in channels:
+        found = replace(found, pv_peak_kw=None)
+    if found.capacity_kwh == 0.0 and not _FLOWS.isdisjoint(channels):
+        found = replace(found, charge_kw=None, discharge_kw=None, capacity_kwh=None)
     return found
 
 

@@ -130,11 +130,12 @@ def open_lab(store: Store, config: Config, home_id: str, *, bridge_hours: float 
     Raises:
         ConfigError: the home has no price area.
     """
-    given = config.home_config(home_id)
+    given, forecast = config.home_config(home_id), ConfiguredForecast(config)
     return Lab.of(
         store,
         home_model(config, home_id),
-        forecast=ConfiguredForecast(config),
+        forecast=forecast,
+        loop_forecast=forecast.through,
         max_age_hours=given.soc_refuse_age_minutes / 60.0,
         bridge_hours=bridge_hours,
     )

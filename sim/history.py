@@ -17,6 +17,7 @@ import numpy as np
 from forecast.errors import ForecastError
 from sim.errors import KnownInputsError, ReplayError
 from sim.facts import Facts
+from sim.measured import measured
 from sim.planning import (
     HomeModel,
     has_pv,
@@ -179,30 +180,14 @@ def _facts(
     """Read everything that is known of [start, end) today."""
     zone_of(model)
     slots = slot_range(start, end)
-    seen = store.observations(model.home.home_id, ["load_kwh", "pv_kwh"], start, end)
-    pv = seen.of("pv_kwh") if has_pv(store, model, None) else np.zeros(slots.size)
-    whole = _bridged(pv, int(bridge_hours * 3600.0) // SLOT_SECONDS)
+    seen = measured(store, model, start, end, bridge_hours)
     return _Facts(
         slots=slots,
-        load_kwh=seen.of("load_kwh"),
-        pv_kwh=whole,
+        load_kwh=seen.load_kwh,
+        pv_kwh=seen.pv_kwh,
         spot=read_spot(store, model, slots, None).values,
-        bridged=int((np.isnan(pv) & ~np.isnan(whole)).sum()),
+        bridged=seen.bridged,
     )
-
-
-def _bridged(values: F64, most: int) -> F64:
-    """Fill runs of at most ``most`` missing slots by the line between their neighbours."""
-    gone = np.isnan(values)
-    known = np.flatnonzero(~gone)
-    if most == 0 or known.size in (0, values.size):
-        return values
-    line = np.interp(np.arange(values.size), known, values[known])
-    filled = values.copy()
-    for low, high in _runs(gone):
-        if low > 0 and high < values.size and high - low <= most:
-            filled[low:high] = line[low:high]
-    return filled
 
 
 def _refuse_gaps(model: HomeModel, facts: _Facts) -> None:

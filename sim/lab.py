@@ -19,10 +19,11 @@ from datetime import date
 from typing import final
 
 from mpc import Site, Tariff
+from sim.asof import BaselineForecasts
 from sim.errors import ScenarioError
 from sim.facts import Facts
 from sim.lab_case import Relaxed, TimedBlock, WhatIf
-from sim.lab_inputs import DayInputs, Forecast, LabDays, by_baseline, lab_days
+from sim.lab_inputs import DayInputs, Forecast, LabDays, LoopForecast, by_baseline, lab_days
 from sim.lab_money import Course, Money
 from sim.lab_options import LabOptions
 from sim.lab_peaks import ECONOMICS, Economics, refuse_bounds
@@ -93,6 +94,7 @@ class Lab:
         model: HomeModel,
         *,
         forecast: Forecast = by_baseline,
+        loop_forecast: LoopForecast = BaselineForecasts,
         max_age_hours: float = 24.0,
         bridge_hours: float = 0.0,
     ) -> "Lab":
@@ -106,6 +108,7 @@ class Lab:
             load_days=model.load_days,
             pv_days=model.pv_days,
             forecast=forecast,
+            loop_forecast=loop_forecast,
             max_age_hours=max_age_hours,
             bridge_hours=bridge_hours,
         )

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from mpc import Block, Horizon, Scenarios, TerminalCurve, terminal_curve
+from sim.asof import Forecasts
 from sim.errors import KnownInputsError, ScenarioError
 from sim.facts import Facts
 from sim.history import Realised, realised
@@ -20,6 +21,7 @@ __all__ = [
     "DayInputs",
     "Forecast",
     "LabDays",
+    "LoopForecast",
     "blocks_of",
     "by_baseline",
     "hindsight_inputs",
@@ -68,6 +70,13 @@ class Forecast(Protocol):
         self, store: Facts, model: HomeModel, at: datetime
     ) -> tuple[KnownInputs, Scenarios | None, str]:
         """Return the inputs, the scenarios if any, and where the forecast comes from."""
+
+
+class LoopForecast(Protocol):
+    """What was known and expected at every slot of a stretch of history; for the closed loop."""
+
+    def __call__(self, store: Facts, model: HomeModel, start: datetime, end: datetime) -> Forecasts:
+        """Return the forecasts of [start, end); their name says where they come from."""
 
 
 def by_baseline(

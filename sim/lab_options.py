@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mpc import Site, Tariff
-from sim.lab_inputs import Forecast, by_baseline
+from sim.asof import BaselineForecasts
+from sim.lab_inputs import Forecast, LoopForecast, by_baseline
 from sim.pairing import PricePairing
 from sim.planning import HomeModel
 from telemetry.home import Home
@@ -24,6 +25,7 @@ class LabOptions:
         horizon_hours: how far a plan reaches, at least the day.
         load_days, pv_days: days that the baseline forecast averages.
         forecast: what was expected at a moment, where that is not the baseline's.
+        loop_forecast: the same at every slot of a closed loop.
         max_age_hours: how old the recorded state of charge at a day's start may be.
         bridge_hours: how long PV may be missing, where a day is seen with what happened, to be
             read off its neighbours.
@@ -37,6 +39,7 @@ class LabOptions:
     load_days: int = 7
     pv_days: int = 3
     forecast: Forecast = by_baseline
+    loop_forecast: LoopForecast = BaselineForecasts
     max_age_hours: float = 24.0
     bridge_hours: float = 0.0
 

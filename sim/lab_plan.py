@@ -31,6 +31,7 @@ from sim.replay import Replay
 
 __all__ = ["Lived", "Planned", "World", "live", "live_case", "plan_case", "plan_day", "read_day"]
 
+_LOOP_MEANS = "targets and blocks of a closed loop are planned on the means of the forecast"
 _MEANS = "the target is planned on the means of the forecast: it goes with no scenarios"
 
 
@@ -175,13 +176,16 @@ def live_case(world: World, days: LabDays, base: Lived, case: WhatIf) -> LabResu
     outcome, site = base.outcome, world.model.site
     same, peaks = case.world == WhatIf(), None
     loop = base.loop if same else _loop(world, days, _held(world, outcome.course.soc_start_kwh))
-    lived = base.replay if same else replayed(loop)
+    lived, note = base.replay if same else replayed(loop), ""
     if case.has_wishes:
+        scenarios = loop.forecasts.known(0, 1).scenario_load_kwh is not None
+        note = _LOOP_MEANS if scenarios else ""
         before = Before.of(outcome.course, days.slots, site)
         lived, peaks = follow_wishes(loop, case, before, lived)
     course = course_of_replay(lived, site)
-    told = (outcome.told, outcome.soc_source)
-    return _result(world, case, (outcome, _outcome(days, View.REPLAY, course, None, told)), peaks)
+    told = (loop.forecasts.name, outcome.soc_source)
+    other = _outcome(days, View.REPLAY, course, None, told)
+    return _result(world, case, (outcome, other), peaks, note)
 
 
 def _loop(world: World, days: LabDays, soc_kwh: float) -> Loop:
@@ -192,6 +196,7 @@ def _loop(world: World, days: LabDays, soc_kwh: float) -> Loop:
         days.start,
         days.end,
         soc_start_kwh=soc_kwh,
+        forecast=world.options.loop_forecast,
         bridge_hours=world.options.bridge_hours,
     )
 

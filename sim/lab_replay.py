@@ -17,14 +17,14 @@ from mpc import Horizon, Plan, Planner, Requests
 from mpc.jit import compiled
 from mpc.program import snapped
 from mpc.rules import limits_at, slot_at
-from sim.asof import BaselineForecasts, Forecasts
+from sim.asof import Forecasts
 from sim.dispatch import SETPOINT, VALUE
 from sim.errors import RefusedError
 from sim.facts import Facts
 from sim.history import realised
 from sim.known_horizon import known_horizon
 from sim.lab_case import WhatIf
-from sim.lab_inputs import blocks_of
+from sim.lab_inputs import LoopForecast, blocks_of
 from sim.lab_peaks import Before, Peaks, find_peaks
 from sim.lab_serve import plan_serving
 from sim.planning import HomeModel
@@ -62,6 +62,7 @@ def make_loop(
     end: datetime,
     *,
     soc_start_kwh: float,
+    forecast: LoopForecast,
     bridge_hours: float,
 ) -> Loop:
     """Read all that the closed loop from ``start`` to ``end`` needs.
@@ -74,7 +75,7 @@ def make_loop(
     return Loop(
         model=model,
         window=replay_window(model, real, soc_start_kwh=soc_start_kwh),
-        forecasts=BaselineForecasts(store, model, start, end),
+        forecasts=forecast(store, model, start, end),
     )
 
 

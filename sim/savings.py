@@ -116,6 +116,7 @@ class Stretch:
             window where it lies outside.
         accounts: of every course.
         ledger: regret of Darkstar's replay by cause and day.
+        bridged: slots of PV, of the days and the 24 h after them, read off their neighbours.
     """
 
     run: DayRun
@@ -123,9 +124,17 @@ class Stretch:
     soc_start_kwh: float
     accounts: tuple[Account, ...]
     ledger: Ledger
+    bridged: int = 0
 
 
-def compare(store: Facts, model: HomeModel, run: DayRun, meters: Meters | None) -> Stretch:
+def compare(
+    store: Facts,
+    model: HomeModel,
+    run: DayRun,
+    meters: Meters | None,
+    *,
+    bridge_hours: float = 0.0,
+) -> Stretch:
     """Return what every course costs on consecutive days of which everything is known.
 
     Args:
@@ -133,12 +142,14 @@ def compare(store: Facts, model: HomeModel, run: DayRun, meters: Meters | None) 
         model: the home; it has a battery.
         run: the days; load, PV and prices of the 24 h after them are known too.
         meters: what was recorded, of these days and more, none of them at fault; None: nothing.
+        bridge_hours: how long PV may be missing to be read off its neighbours.
 
     Raises:
         ReplayError: a slot whose cost is not convex, which the storage engine cannot plan.
         SimError, ForecastError, PlanError, TelemetryError: facts that cannot be replayed.
     """
-    happened, start = realised(store, model, run.start, run.end), start_soc(store, model, run.first)
+    happened = realised(store, model, run.start, run.end, bridge_hours=bridge_hours)
+    start = start_soc(store, model, run.first)
     low, high = battery_window(model)
     inside = min(max(start.soc_kwh, low), high)
     window = replay_window(model, happened, soc_start_kwh=inside)
@@ -159,6 +170,7 @@ def compare(store: Facts, model: HomeModel, run: DayRun, meters: Meters | None) 
         soc_start_kwh=inside,
         accounts=tuple(accounts),
         ledger=ledger(window, oracle, forecasts, Dispatch.VALUE, made=made),
+        bridged=happened.bridged,
     )
 
 

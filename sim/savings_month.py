@@ -6,7 +6,7 @@ A replay crosses no gap: days of which something is missing are left out, each w
 the others are compared in stretches of consecutive days. Money in the home's currency, UTC.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -53,7 +53,7 @@ class Savings:
         meters: what was recorded of all of them; None: they have no readings of the grid. What was
             paid is compared where at least one day has all its readings.
         totals: sums of the meters over all of them.
-        unjudged: of the days compared, how many nobody judged.
+        unjudged: of the days compared, how many had no verdict in the store.
     """
 
     first: date
@@ -85,12 +85,25 @@ class Savings:
         return () if self.meters is None else self.meters.gaps()
 
     @property
+    def bridged(self) -> int:
+        """How many slots of PV were read off their neighbours."""
+        return sum(stretch.bridged for stretch in self.stretches)
+
+    @property
     def days(self) -> int:
         """How many days are compared."""
         return sum(stretch.run.days for stretch in self.stretches)
 
 
-def savings_of(store: Facts, model: HomeModel, first: date, last: date) -> Savings:
+def savings_of(
+    store: Facts,
+    model: HomeModel,
+    first: date,
+    last: date,
+    *,
+    judged: Mapping[date, DayClass],
+    bridge_hours: float = 0.0,
+) -> Savings:
     """Compare the local days from ``first`` to ``last``, at most a month.
 
     Args:
@@ -98,6 +111,8 @@ def savings_of(store: Facts, model: HomeModel, first: date, last: date) -> Savin
         model: the home; it has a battery.
         first: the first day.
         last: the last day, included.
+        judged: verdicts that the store does not have.
+        bridge_hours: how long PV may be missing to be read off its neighbours.
 
     Raises:
         ReplayError: not one day can be compared; the reasons are told.
@@ -106,12 +121,13 @@ def savings_of(store: Facts, model: HomeModel, first: date, last: date) -> Savin
     zone = zone_of(model)
     whole = run_of(first, last, zone)
     meters = read_meters(store, model, whole.start, whole.end)
-    days, paid = _days(store, model, whole, meters), meters
+    around = _around(store, model, whole, judged, bridge_hours)
+    days, paid = _days(store, model, whole, around, meters), meters
     if all(day.skipped for day in days):  # perhaps for want of readings alone
-        days, paid = _days(store, model, whole, None), None
+        days, paid = _days(store, model, whole, around, None), None
     stretches, refused = list[Stretch](), dict[date, str]()
     for run in day_runs(days, zone):
-        for found in _compared(store, model, run, paid):
+        for found in _compared(store, model, run, paid, bridge_hours):
             if isinstance(found, Stretch):
                 stretches.append(found)
             else:
@@ -134,41 +150,65 @@ def savings_of(store: Facts, model: HomeModel, first: date, last: date) -> Savin
         left_out=left_out,
         meters=meters,
         totals=totals,
-        unjudged=sum(not day.quality_class and day.local_day in compared for day in days),
+        unjudged=sum(day in judged for day in compared),
+    )
+
+
+def _around(
+    store: Facts,
+    model: HomeModel,
+    whole: DayRun,
+    judged: Mapping[date, DayClass],
+    bridge_hours: float,
+) -> tuple[ChosenDay, ...]:
+    """Return every day and those after it that may value what is left, with their verdicts."""
+    end = whole.last + timedelta(days=1 + _DAYS_AFTER)
+    return choose_days(
+        store,
+        model,
+        whole.first,
+        end,
+        classes=frozenset(),
+        every_day=True,
+        judged=judged,
+        bridge_hours=bridge_hours,
     )
 
 
 def _days(
-    store: Facts, model: HomeModel, whole: DayRun, meters: Meters | None
+    store: Facts,
+    model: HomeModel,
+    whole: DayRun,
+    around: Sequence[ChosenDay],
+    meters: Meters | None,
 ) -> tuple[ChosenDay, ...]:
     """Return every day, skipped where it cannot be compared."""
     zone = zone_of(model)
-    end = whole.last + timedelta(days=1 + _DAYS_AFTER)
-    around = choose_days(
-        store, model, whole.first, end, classes=frozenset(), every_day=True, judged={}
-    )
     inside = [_judged(day, zone, meters) for day in around[: whole.days]]
     after = [replace(day, skipped="later") for day in around[whole.days :]]
     return followed([*plannable(store, model, inside), *after], zone)[: whole.days]
 
 
 def _judged(day: ChosenDay, zone: str, meters: Meters | None) -> ChosenDay:
-    """Return a day, skipped also for its verdict and for what the meters lack."""
-    doubt = _DOUBTFUL.get(DayClass(day.quality_class)) if day.quality_class else None
-    if meters is None and day.quality_class == DayClass.MASK_BATTERY:
-        doubt = None
-    fault = doubt or day.skipped
+    """Return a day, skipped also for what the meters lack and for its verdict.
+
+    What is missing comes first: it says more than a verdict that may have come of it.
+    """
+    fault = day.skipped
     if not fault and meters is not None:
         fault = meters.fault(*local_day(day.local_day, zone))
+    masked = day.quality_class == DayClass.MASK_BATTERY
+    if not fault and day.quality_class and not (masked and meters is None):
+        fault = _DOUBTFUL.get(DayClass(day.quality_class), "")
     return replace(day, skipped=fault)
 
 
 def _compared(
-    store: Facts, model: HomeModel, run: DayRun, meters: Meters | None
+    store: Facts, model: HomeModel, run: DayRun, meters: Meters | None, bridge_hours: float
 ) -> Iterator[Stretch | LeftOut]:
     """Yield a run compared; halved until single days are left where it cannot be as a whole."""
     try:
-        yield compare(store, model, run, meters)
+        yield compare(store, model, run, meters, bridge_hours=bridge_hours)
     except (ForecastError, KnownInputsError, ReplayError) as err:
         if run.days == 1:
             yield LeftOut(local_date=run.first, reason=reason_of(err))
@@ -176,8 +216,11 @@ def _compared(
     else:
         return
     zone, middle = zone_of(model), run.first + timedelta(days=run.days // 2)
-    yield from _compared(store, model, run_of(run.first, middle - timedelta(days=1), zone), meters)
-    yield from _compared(store, model, run_of(middle, run.last, zone), meters)
+    for part in (
+        run_of(run.first, middle - timedelta(days=1), zone),
+        run_of(middle, run.last, zone),
+    ):
+        yield from _compared(store, model, part, meters, bridge_hours)
 
 
 def _none(model: HomeModel, left_out: Sequence[LeftOut]) -> ReplayError:
@@ -187,10 +230,13 @@ def _none(model: HomeModel, left_out: Sequence[LeftOut]) -> ReplayError:
         days.setdefault(day.reason, []).append(day.local_date)
     told = "; ".join(f"{_dates(found)}: {reason}" for reason, found in days.items())
     first, last = left_out[0].local_date, left_out[-1].local_date
+    cure = "choose another month, or import or record what is missing"
+    if not days.keys().isdisjoint(_DOUBTFUL.values()):
+        cure += "; darkstar validate says why a day is judged so"
     return ReplayError(
         model.home.home_id,
         f"no day from {first} to {last} can be compared ({told})",
-        "choose another month, or import or record what is missing",
+        cure,
     )
 
 

@@ -5,15 +5,16 @@ Units: kWh, UTC.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 import numpy as np
 
 from sim.facts import Facts
-from sim.planning import HomeModel, half_full, has_pv, read_spot, zone_of
+from sim.measured import measured
+from sim.planning import HomeModel, half_full, read_spot, zone_of
 from telemetry.arrays import I64, Bool
 from telemetry.quality_table import DayClass
-from telemetry.slots import SLOT_MINUTES, local_calendar, local_day, slot_range
+from telemetry.slots import SLOT_MINUTES, from_epoch, local_calendar, local_day, slot_range
 
 __all__ = ["ChosenDay", "StartSoc", "choose_days", "start_soc"]
 
@@ -48,6 +49,7 @@ def choose_days(
     classes: frozenset[DayClass],
     every_day: bool,
     judged: Mapping[date, DayClass],
+    bridge_hours: float = 0.0,
 ) -> tuple[ChosenDay, ...]:
     """Return the local days of a window, those to be simulated and the others.
 
@@ -61,6 +63,7 @@ def choose_days(
         classes: verdicts that are simulated.
         every_day: simulate whatever the verdict is, where the facts are complete.
         judged: verdicts that the store does not have.
+        bridge_hours: how long PV may be missing to be read off its neighbours.
 
     Raises:
         KnownInputsError: the home has no zone, or a price has no exchange rate.
@@ -70,7 +73,7 @@ def choose_days(
         return ()
     found = store.day_quality(model.home.home_id, first, end - _DAY)
     verdicts = {verdict.local_date: verdict.day_class for verdict in found} | dict(judged)
-    missing = _missing(store, model, first, end)
+    missing = _missing(store, model, first, end, bridge_hours)
     days = (first + k * _DAY for k in range((end - first).days))
     return tuple(
         _chosen(day, verdicts.get(day), None if every_day else classes, missing.get(day, ""))
@@ -89,7 +92,9 @@ def _chosen(
     return ChosenDay(local_day=day, quality_class=quality, skipped=skipped, complete=not missing)
 
 
-def _missing(store: Facts, model: HomeModel, first: date, end: date) -> dict[date, str]:
+def _missing(
+    store: Facts, model: HomeModel, first: date, end: date, bridge_hours: float
+) -> dict[date, str]:
     """Return what is missing of each day that is not known throughout."""
     zone, found = zone_of(model), dict[date, str]()
     start, stop = local_day(first, zone)[0], local_day(end, zone)[0]
@@ -97,7 +102,7 @@ def _missing(store: Facts, model: HomeModel, first: date, end: date) -> dict[dat
         until = min(start + _READ_AT_ONCE, stop)
         slots = slot_range(start, until)
         days = local_calendar(slots, zone).day
-        for name, gone in _gaps(store, model, slots, start, until):
+        for name, gone in _gaps(store, model, slots, bridge_hours):
             for day in np.unique(days[gone]).tolist():
                 found.setdefault(date.fromordinal(day), name)
         start = until
@@ -105,14 +110,16 @@ def _missing(store: Facts, model: HomeModel, first: date, end: date) -> dict[dat
 
 
 def _gaps(
-    store: Facts, model: HomeModel, slots: I64, start: datetime, end: datetime
+    store: Facts, model: HomeModel, slots: I64, bridge_hours: float
 ) -> list[tuple[str, Bool]]:
     """Return the (N,) slots of which load, PV or price is missing, each with its name."""
-    seen = store.observations(model.home.home_id, ["load_kwh", "pv_kwh"], start, end)
-    gaps = [("load_kwh", np.isnan(seen.of("load_kwh")))]
-    if has_pv(store, model, None):
-        gaps.append(("pv_kwh", np.isnan(seen.of("pv_kwh"))))
-    return [*gaps, ("price", np.isnan(read_spot(store, model, slots, None).values))]
+    start, end = from_epoch(int(slots[0])), from_epoch(int(slots[-1])) + _SLOT
+    seen = measured(store, model, start, end, bridge_hours)
+    return [
+        ("load_kwh", np.isnan(seen.load_kwh)),
+        ("pv_kwh", np.isnan(seen.pv_kwh)),
+        ("price", np.isnan(read_spot(store, model, slots, None).values)),
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -267,7 +268,7 @@ def read(
     )
     if as_of is not None:
         statement = statement.where(table.c.known_at <= to_epoch(as_of))
-    rows = conn.execute(statement).all()
+    rows = _tuples(conn, statement)
     if rows:
         channel, at, known, value, quality = zip(*rows, strict=True)
         index = {name.value: place for place, name in enumerate(names)}
@@ -284,6 +285,15 @@ def read(
         quality=bits,
         known_at=known_at,
     )
+
+
+def _tuples(conn: sa.Connection, statement: sa.Select[Any]) -> Sequence[Any]:
+    """Return rows of numbers and texts as the driver has them.
+
+    A year has a third of a million: to wrap each as a ``Row`` takes as long as to read them.
+    """
+    with conn.execute(statement) as found:
+        return () if found.cursor is None else found.cursor.fetchall()
 
 
 def latest(

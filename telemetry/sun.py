@@ -7,6 +7,11 @@ Positions: NREL's solar position algorithm in pvlib, accurate to far better than
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
+from types import ModuleType
+
 import numpy as np
 
 from telemetry.arrays import F64, I64, Bool
@@ -22,11 +27,10 @@ def solar_elevation_deg(epochs: I64, latitude: float, longitude: float) -> F64:
     Raises:
         MissingExtraError: pvlib is not installed.
     """
-    try:
-        from pvlib import spa  # noqa: PLC0415 - pvlib brings pandas and scipy: a second to import
-    except ImportError as err:
-        raise MissingExtraError("pvlib", "forecast", "telling night from missing PV") from err
-    found = spa.solar_position(
+    package = find_spec("pvlib")
+    if package is None:
+        raise MissingExtraError("pvlib", "forecast", "telling night from missing PV")
+    found = _spa(tuple(package.submodule_search_locations or ())).solar_position(
         np.asarray(epochs, dtype=np.float64),
         latitude,
         longitude,
@@ -37,6 +41,21 @@ def solar_elevation_deg(epochs: I64, latitude: float, longitude: float) -> F64:
         _REFRACTION_DEG,
     )
     return np.asarray(found[3], dtype=np.float64)
+
+
+@cache
+def _spa(folders: tuple[str, ...]) -> ModuleType:
+    """Return ``pvlib.spa``, which needs numpy alone: the package brings pandas and scipy, a second.
+
+    Raises:
+        MissingExtraError: the pvlib in these folders has no such module.
+    """
+    spec = PathFinder.find_spec("pvlib.spa", folders)
+    if spec is None or spec.loader is None:
+        raise MissingExtraError("pvlib.spa", "forecast", "telling night from missing PV")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def is_night(start: I64, seconds: I64, latitude: float, longitude: float) -> Bool:

@@ -26,8 +26,6 @@ from telemetry.quality.findings import Check, Finding
 from telemetry.quality.soc import has_soc
 from telemetry.quality.window import CONTEXT_DAYS, PER_HOUR, SLOT_HOURS, Day, meter_step_kwh
 from telemetry.quality_table import DayClass
-from telemetry.slots import SLOT_SECONDS
-from telemetry.sun import solar_elevation_deg
 
 LOST_SLOTS = PER_HOUR
 _MARGIN = 96
@@ -103,12 +101,10 @@ def _energy(day: Day, channel: Channel) -> Iterator[Finding]:
 
 def _asleep(day: Day, gone: Bool) -> Bool:
     """Which slots (n,) miss PV alone, with the sun so low that an inverter may be asleep."""
-    found, position = np.zeros_like(gone), day.window.home.position
     alone = gone & ~np.isnan(day.values(Channel.LOAD_KWH)) if day.has(Channel.LOAD_KWH) else gone
-    if position is not None and alone.any() and not gone.all():
-        middle = day.slot_start[alone] + SLOT_SECONDS // 2
-        found[alone] = solar_elevation_deg(middle, *position) < _LOW_SUN_DEG
-    return found
+    if not alone.any() or gone.all():
+        return np.zeros_like(gone)
+    return alone & (day.sun_deg < _LOW_SUN_DEG)
 
 
 def _when(day: Day, which: Bool) -> str:

@@ -24,7 +24,7 @@ from telemetry.quality.findings import Check, Finding
 from telemetry.quality.window import CONTEXT_DAYS, PER_HOUR, SLOT_HOURS, Day, meter_step_kwh
 from telemetry.quality_table import DayClass
 from telemetry.slots import SLOT_SECONDS
-from telemetry.sun import is_night, solar_elevation_deg
+from telemetry.sun import HORIZON_DEG, is_night
 
 SPIKE_TOLERANCE_KWH = 0.1
 _OVERLOAD = 1.1
@@ -126,6 +126,8 @@ def check_night(day: Day) -> Iterator[Finding]:
         return
     values = day.values(Channel.PV_KWH)
     odd = np.flatnonzero(values > _NIGHT_TOLD_KWH)
+    if odd.size:  # few are dark even in the middle: the hours around those alone are looked at
+        odd = odd[day.sun_deg[odd] < HORIZON_DEG]
     start = day.slot_start[odd] - _HOUR
     length = np.full(odd.size, 2 * _HOUR + SLOT_SECONDS, dtype=np.int64)
     odd = odd[is_night(start, length, *position)] if odd.size else odd
@@ -155,8 +157,7 @@ def check_dark_hours(day: Day) -> Iterator[Finding]:
     Raises:
         MissingExtraError: pvlib is not installed, and the home has PV and a position.
     """
-    position = day.window.home.position
-    if position is None or not day.has(Channel.PV_KWH):
+    if not day.has(Channel.PV_KWH):
         return
     values = day.values(Channel.PV_KWH)
     least = max(_BRIGHT_HOUR_KWH, _STEPS * meter_step_kwh(day.hours(Channel.PV_KWH)))
@@ -164,8 +165,7 @@ def check_dark_hours(day: Day) -> Iterator[Finding]:
         around = (values[max(start - PER_HOUR, 0) : start], values[stop : stop + PER_HOUR])
         if stop - start < _DARK_SLOTS or not all(float(one.sum()) >= least for one in around):
             continue
-        middle = day.slot_start[start:stop] + SLOT_SECONDS // 2
-        high = solar_elevation_deg(middle, *position) > _HIGH_SUN_DEG
+        high = day.sun_deg[start:stop] > _HIGH_SUN_DEG
         if int(high.sum()) >= _DARK_SLOTS:
             sentence = (
                 f"pv_kwh: none for {(stop - start) * SLOT_HOURS:g} h under a high sun, "

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ from telemetry.home import Home
 from telemetry.limits import Limits
 from telemetry.quality_table import DayClass
 from telemetry.slots import SLOT_SECONDS, from_epoch, local_day, to_epoch, zone_info
+from telemetry.sun import solar_elevation_deg
 
 if TYPE_CHECKING:
     from telemetry.store import Store
@@ -42,7 +44,7 @@ _SOC = (Channel.SOC_START, Channel.SOC_END)
 NEVER = 2**62
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)  # no slots: what is cached needs a place
 class Window:
     """Observations of a home over consecutive slots; C configured channels, N slots.
 
@@ -68,6 +70,19 @@ class Window:
     known_at: I64
     repaired: Bool
     begins: Mapping[Channel, int] = field(default_factory=dict)
+
+    @cached_property
+    def sun_deg(self) -> F64:
+        """Elevation of the sun in the middle of every slot (N,), degrees; for all days at once.
+
+        NaN where the home's position is unknown.
+
+        Raises:
+            MissingExtraError: pvlib is not installed, and the home has a position.
+        """
+        if self.home.position is None:
+            return np.full(self.slot_start.shape, np.nan)
+        return solar_elevation_deg(self.slot_start + SLOT_SECONDS // 2, *self.home.position)
 
     def day(self, local_date: date) -> Day:
         """One local day."""
@@ -110,6 +125,11 @@ class Day:
         """Those that are configured and have begun by the day's end."""
         end, begins = self.start + self.slots * SLOT_SECONDS, self.window.begins
         return tuple(c for c in self.window.channels if begins.get(c, 0) < end)
+
+    @property
+    def sun_deg(self) -> F64:
+        """Elevation of the sun in the middle of every slot (n,), as ``Window.sun_deg``."""
+        return self.window.sun_deg[self.low : self.high]
 
     def has(self, *channels: Channel) -> bool:
         """Whether all of these are among ``channels``."""

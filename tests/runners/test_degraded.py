@@ -18,7 +18,7 @@ import pytest
 from runners.plan import run_plan
 from telemetry import database
 from telemetry.store import Store
-from tests.runners.test_forecaster import promote
+from tests.runners.test_forecaster import promote, until
 from tests.runners.test_plan import (
     NOW,
     make_folder,
@@ -210,13 +210,23 @@ def test_without_any_price_the_last_schedule_stays(
 # Forecasts and readings
 
 
-def test_without_a_model_the_baseline_stands_in(folder: Path) -> None:
+def test_a_home_without_any_model_lacks_none(folder: Path) -> None:
+    """The forecast's own line says what there could be."""
     found = live(folder, NOW)
+    assert of(found, "a trained model") is None
+    assert "mean of load" in found["forecast"]["told"]
+    assert "no model is in use: darkstar train" in found["forecast"]["told"]
+    assert (found["fit_for_control"], found["forecast"]["model"]) == (True, "baseline")
+
+
+def test_a_model_that_came_later_is_lacked_in_a_look_back(folder: Path) -> None:
+    promote(folder, until(NOW + timedelta(days=1)))
+    assert plan(folder, "--at", f"{NOW:%Y-%m-%dT%H:%MZ}", "--no-plot").exit_code == 0
+    found = schedule(folder)
     told = of(found, "a trained model")
     assert told is not None
     assert "mean of load" in told["instead"]
-    assert "no model is in use: darkstar train" in told["instead"]
-    assert (found["fit_for_control"], found["forecast"]["model"]) == (True, "baseline")
+    assert told["instead"].endswith("(no model was trained by then)")
 
 
 def test_who_asks_for_the_baseline_lacks_no_model(tmp_path: Path) -> None:

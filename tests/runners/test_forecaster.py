@@ -93,6 +93,7 @@ def test_without_a_model_the_baseline_forecasts(store: Store, folder: Path) -> N
     found = prepared(store, folder)
     assert_baseline(found, store, folder)
     assert found.told == f"{PLAIN} (no model is in use: darkstar train)"
+    assert [one.what.split(" ")[0] for one in found.substitutions] == ["prices"]
 
 
 def test_who_asks_for_the_baseline_gets_it_whatever_is_in_use(store: Store, folder: Path) -> None:

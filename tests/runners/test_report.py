@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from datetime import UTC, datetime
+import sqlite3
+from contextlib import closing
+from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -155,7 +157,7 @@ def test_the_report_fits_80_columns(august: tuple[Path, Result]) -> None:
         "Darkstar, replayed",
         "price horizon, end value",
         "Sun 31 Aug",
-        "31 days have no verdict",
+        "judged on the spot: 31 days without a verdict",
     ):
         assert said in text, said
 
@@ -291,3 +293,38 @@ def test_a_real_home_without_meters(real_data: Path, tmp_path: Path) -> None:
     cost = {name: course["cost"] for name, course in found["courses"].items()}
     assert cost["oracle"] < cost["darkstar"] < cost["self_use"] < cost["no_battery"]
     assert found["courses"]["darkstar"]["share_of_gain"] > 0.8
+
+
+def test_days_without_a_verdict_are_judged_on_the_spot(tmp_path: Path) -> None:
+    """The load of the 12th is a hundredfold: who believes it pays for it; nothing is written."""
+    folder = demo_folder(tmp_path)
+    begin, end = (int(datetime(2025, 8, d, 22, tzinfo=UTC).timestamp()) for d in (11, 12))
+    with closing(sqlite3.connect(folder / "darkstar.sqlite")) as db, db:
+        change = "UPDATE slot_observations SET value = 100 * value WHERE channel = 'load_kwh'"
+        rows = db.execute(f"{change} AND slot_start >= ? AND slot_start < ?", (begin, end))
+        assert rows.rowcount == 96
+    done = run(folder, "report", "--month", "2025-08", "--json", str(folder / "r.json"))
+    assert done.exit_code == 0, done.output
+    found = json.loads((folder / "r.json").read_text("utf-8"))
+    assert found["left_out"] == [{"local_date": "2025-08-12", "reason": "judged exclude"}]
+    assert (found["days"], found["unjudged_days"]) == (30, 30)
+    with Store.open(folder / "darkstar.sqlite", read_only=True) as store:
+        assert store.day_quality("demo", date(2025, 8, 1), date(2025, 8, 31)) == ()
+
+
+def test_pv_asleep_at_dusk_is_bridged_where_asked(tmp_path: Path) -> None:
+    folder = demo_folder(tmp_path)
+    dusk = [datetime(2025, 8, 12, hour, tzinfo=UTC) for hour in (18, 19)]  # the sun sets at 18:50
+    assert forget(folder, ("pv_kwh",), *dusk) == 4
+    argv = ("report", "--month", "2025-08", "--no-plot", "--json", str(folder / "r.json"))
+    done = run(folder, *argv)
+    found = json.loads((folder / "r.json").read_text("utf-8"))
+    reason = "pv_kwh is not known throughout"
+    assert {day["reason"] for day in found["left_out"] if day["local_date"] == "2025-08-12"} == {
+        reason
+    }, done.output
+    done = run(folder, *argv, "--bridge-hours", "1")
+    assert done.exit_code == 0, done.output
+    assert "bridged: 4 slots of pv_kwh" in " ".join(done.output.split())
+    found = json.loads((folder / "r.json").read_text("utf-8"))
+    assert (found["left_out"], found["bridged_slots"], found["bridge_hours"]) == ([], 4, 1.0)

@@ -16,6 +16,8 @@ import runners.validate
 from runners.cli import app
 from runners.config import load_config
 from runners.plot_quality import plot_quality
+from runners.validate import limits_of
+from telemetry.channels import Channel
 from telemetry.errors import PeerUnreachableError
 from telemetry.quality_table import DayClass, DayQuality
 from telemetry.slots import local_day, slot_range
@@ -310,3 +312,25 @@ def test_the_legend_adds_up_to_the_classes(tmp_path: Path, monkeypatch: pytest.M
         "of these without data (1)",
         "clean, flagged (2)",
     ]
+
+
+BARE = """
+homes:
+  villa:
+    zone: Europe/Stockholm
+    area: se4
+    grid: {max_import_kw: 11, max_export_kw: 10}
+    tariff: {}
+"""
+
+
+def test_what_files_have_and_nobody_described_is_unknown_not_absent(tmp_path: Path) -> None:
+    """Panels and battery without a section: 0 kW would make every reading of them a spike."""
+    path = tmp_path / "config.yaml"
+    path.write_text(BARE, "utf-8")
+    config = load_config(path)
+    found = limits_of(config, "villa", (Channel.LOAD_KWH,))
+    assert (found.pv_peak_kw, found.charge_kw, found.capacity_kwh) == (0.0, 0.0, 0.0)
+    found = limits_of(config, "villa", (Channel.PV_KWH, Channel.DISCHARGE_KWH))
+    assert (found.pv_peak_kw, found.charge_kw, found.capacity_kwh) == (None, None, None)
+    assert (found.import_kw, found.load_kw) == (11.0, None)

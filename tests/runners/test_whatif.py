@@ -5,20 +5,27 @@ but for its price.
 """
 
 import json
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from forecast.rolling import Chain
 from mpc import Plan
 from runners.cli_whatif import whatif_day
-from runners.plan import run_plan
+from runners.plan import home_model, run_plan
 from runners.whatif import Asked, open_lab, run_whatif_day
 from runners.whatif_report import WhatIfDays
-from sim.lab import WhatIf
+from sim.aurora import ISSUE_HISTORY, AuroraForecasts, read_history
+from sim.history import realised
+from sim.lab import Outcome, WhatIf
+from sim.replay import Dispatch, Policy, replay
+from sim.window import replay_window
 from telemetry.slots import local_day
 from telemetry.store import Store
 from tests.runners.test_forecaster import config_of, promote, until
@@ -70,14 +77,14 @@ def found(folder: Path, **asked: Any) -> WhatIfDays:
     )
 
 
-def the_plan(folder: Path, at: datetime) -> Plan:
+def the_plan(folder: Path, at: datetime, soc_kwh: float | None = 5.0) -> Plan:
     """Return the plan of ``darkstar plan --at``."""
     run = run_plan(
         config_path=folder / "config.yaml",
         home_id=None,
         at=at,
         out_dir=folder / "plan",
-        soc_kwh=5.0,
+        soc_kwh=soc_kwh,
         plot=False,
     )
     assert run is not None
@@ -174,6 +181,60 @@ def test_without_a_day_it_is_today(folder: Path) -> None:
     )
     assert (days.first, days.last) == (DAY, DAY)
     assert days.results[0][0].baseline.course.soc_start_kwh == 5.0
+
+
+@pytest.mark.parametrize("ahead", [0, 1], ids=["today", "tomorrow"])
+def test_today_and_tomorrow_stand_on_the_trained_model(folder: Path, ahead: int) -> None:
+    """Of tomorrow half a day of readings is still to come; its prices are published."""
+    meta = promote(folder, until(MIDNIGHT))
+    put_soc(folder, MIDNIGHT - timedelta(minutes=15), 0.42)
+    day, noon = DAY + timedelta(days=ahead), MIDNIGHT + timedelta(hours=14)
+    args = ("--day", str(day), "--export-kwh", "1", "--now", noon.isoformat())
+    found = result_of(folder, *args)
+    assert {row["forecast"] for row in found["results"]} == {f"aurora {meta.version}"}
+    with Store.open(folder / "darkstar.sqlite", read_only=True) as store:
+        today = open_lab(store, config_of(folder), "demo").baseline(DAY)
+    assert today.plan is not None
+    assert today.plan.to_json() == the_plan(folder, MIDNIGHT, soc_kwh=None).to_json()
+
+
+# The closed loop
+
+
+def lived(folder: Path, day: date = DAY) -> Outcome:
+    """Return the closed loop of a day from 5 kWh."""
+    with Store.open(folder / "darkstar.sqlite", read_only=True) as store:
+        lab = open_lab(store, config_of(folder), "demo")
+        return lab.baseline(day, replay=True, soc_kwh=5.0)
+
+
+def test_the_closed_loop_stands_on_the_trained_model(folder: Path) -> None:
+    """Every slot is what a replay on Aurora's own forecasts gives, to the last digit."""
+    plain, meta = lived(folder), promote(folder, until(MIDNIGHT))
+    loop = lived(folder)
+    assert (plain.told, loop.told) == ("baseline", f"aurora {meta.version}")
+    start, end = local_day(DAY, "Europe/Stockholm")
+    with Store.open(folder / "darkstar.sqlite", read_only=True) as store:
+        model = home_model(config_of(folder), "demo")
+        history = read_history(store, model, start - ISSUE_HISTORY, end)
+        chain = Chain.of(until(MIDNIGHT))
+        forecasts = AuroraForecasts(store, model, history, chain, start, end)
+        window = replay_window(model, realised(store, model, start, end), soc_start_kwh=5.0)
+    want = replay(window, Policy.STORAGE, forecasts, Dispatch.VALUE)
+    np.testing.assert_array_equal(loop.course.soc_kwh, want.soc_kwh)
+    case = (*SOC, "--replay", "--export-kwh", "2", "--at-any-cost", "--no-plot")
+    assert "are planned on the means of the forecast" in told(whatif(folder, *case))
+
+
+def test_a_closed_loop_knows_no_model_before_it_was_trained(folder: Path) -> None:
+    """At its start there was none: the baseline; then the newest that was trained by each slot."""
+    late = until(MIDNIGHT + timedelta(hours=6))
+    promote(folder, late)
+    assert lived(folder).told == "baseline"
+    first = promote(folder, until(MIDNIGHT - timedelta(hours=3)))
+    assert lived(folder).told == f"aurora {first.version}"  # the one in use, though trained earlier
+    second = promote(folder, replace(late, trained_until=late.trained_until + 3600))
+    assert lived(folder).told == f"aurora {first.version}, then {second.version}"
 
 
 # What it tells

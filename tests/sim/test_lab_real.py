@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mpc import Battery, Grid, Site, Tariff
+from sim.asof import BaselineForecasts
 from sim.lab import Lab, LabResult, View, WhatIf
 from sim.lab_replay import make_loop
 from sim.oracle import make_oracle
@@ -117,7 +118,15 @@ def test_forecast_errors(lab: Lab) -> None:
     """The closed loop's regret in August by cause, as ``darkstar replay`` tells it."""
     begin, end = local_day(FIRST, ZONE)[0], local_day(LAST, ZONE)[1]
     facts = lab._world.facts
-    loop = make_loop(facts, MODEL, begin, end, soc_start_kwh=5.0, bridge_hours=2.0)
+    loop = make_loop(
+        facts,
+        MODEL,
+        begin,
+        end,
+        soc_start_kwh=5.0,
+        forecast=BaselineForecasts,
+        bridge_hours=2.0,
+    )
     parts = ledger(loop.window, make_oracle(loop.window), loop.forecasts, Dispatch.VALUE)
     sums = [float(part.sum()) for part in (parts.total, parts.load, parts.pv, parts.remainder)]
     assert sums == pytest.approx([8.21, 3.59, 4.56, 0.05], abs=0.006)

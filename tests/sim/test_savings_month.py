@@ -62,7 +62,8 @@ def verdict(day: date, kind: DayClass) -> DayQuality:
 
 
 def test_a_month_is_one_stretch_where_nothing_is_missing(autumn: Store) -> None:
-    found = savings_of(autumn, MODEL, date(2025, 10, 1), date(2025, 10, 31))
+    judged = {date(2025, 10, day): DayClass.CLEAN for day in range(1, 32)}
+    found = savings_of(autumn, MODEL, date(2025, 10, 1), date(2025, 10, 31), judged=judged)
     (stretch,) = found.stretches
     assert (stretch.run.first, stretch.run.last) == (date(2025, 10, 16), date(2025, 10, 31))
     assert found.days == found.unjudged == 16
@@ -103,7 +104,9 @@ def test_days_are_left_out_for_what_is_missing(empty: Store) -> None:
                 verdict(date(2025, 6, 17), DayClass.CLEAN),
             ],
         )
-    found = savings_of(empty, MODEL, date(2025, 6, 7), date(2025, 6, 20))
+    judged = dict.fromkeys((date(2025, 6, 8), date(2025, 6, 9)), DayClass.CLEAN)
+    judged[date(2025, 6, 11)] = DayClass.EXCLUDE
+    found = savings_of(empty, MODEL, date(2025, 6, 7), date(2025, 6, 20), judged=judged)
     runs = [(stretch.run.first.day, stretch.run.last.day) for stretch in found.stretches]
     left_out = {day.local_date.day: day.reason for day in found.left_out}
     assert left_out[13] == "import_kwh has no reading in 3 of 96 slots"
@@ -111,11 +114,12 @@ def test_days_are_left_out_for_what_is_missing(empty: Store) -> None:
     assert left_out[10] == "judged exclude"
     assert left_out[16].startswith("judged mask_battery")
     assert left_out[20] == "import_kwh has no reading in 96 of 96 slots"
-    assert runs == [(8, 9), (11, 12), (14, 15), (17, 19)]
-    assert found.days == 9
-    assert found.unjudged == 8
+    assert left_out[11] == "judged exclude"
+    assert runs == [(8, 9), (12, 12), (14, 15), (17, 19)]
+    assert found.days == 8
+    assert found.unjudged == 2
     days = [day.local_date.day for day in found.accounts[0].days]
-    assert days == [8, 9, 11, 12, 14, 15, 17, 18, 19]
+    assert days == [8, 9, 12, 14, 15, 17, 18, 19]
     assert [day.day for day in found.ledger.days] == days
     paid = found.accounts[0]
     assert paid.course is Course.PAID
@@ -137,7 +141,7 @@ def test_every_course_begins_with_what_the_battery_held(empty: Store) -> None:
             put(empty, "soc_end", at - QUARTER, at, ratio)
         for channel in ("import_kwh", "export_kwh", "discharge_kwh"):
             put(empty, channel, midnight(date(2025, 6, 9)), midnight(date(2025, 6, 11)), 0.1)
-    found = savings_of(empty, MODEL, date(2025, 6, 9), date(2025, 6, 10))
+    found = savings_of(empty, MODEL, date(2025, 6, 9), date(2025, 6, 10), judged={})
     (stretch,) = found.stretches
     assert stretch.start.soc_kwh == pytest.approx(0.5)
     assert stretch.soc_start_kwh == pytest.approx(1.0)
@@ -153,7 +157,7 @@ def test_a_month_whose_meters_have_a_gap_on_every_day_is_one_without(empty: Stor
         at = midnight(date(2025, 6, 9))
         for channel in ("import_kwh", "export_kwh"):
             put(empty, channel, at, at + 8 * QUARTER, 0.1)
-    found = savings_of(empty, MODEL, date(2025, 6, 8), date(2025, 6, 10))
+    found = savings_of(empty, MODEL, date(2025, 6, 8), date(2025, 6, 10), judged={})
     assert not found.metered
     assert (found.days, found.left_out) == (3, ())
     assert found.accounts[0].course is Course.NO_BATTERY
@@ -164,7 +168,7 @@ def test_a_month_whose_meters_have_a_gap_on_every_day_is_one_without(empty: Stor
 def test_the_last_day_needs_the_day_after_it(empty: Store) -> None:
     with empty.transaction():
         fill(empty, VILLA, date(2025, 6, 1), date(2025, 6, 12))
-    found = savings_of(empty, MODEL, date(2025, 6, 5), date(2025, 6, 11))
+    found = savings_of(empty, MODEL, date(2025, 6, 5), date(2025, 6, 11), judged={})
     (last,) = found.left_out
     assert (last.local_date, last.reason) == (date(2025, 6, 11), NOT_FOLLOWED)
 
@@ -179,7 +183,7 @@ def test_a_slot_that_no_oracle_can_plan_costs_its_day(empty: Store) -> None:
     model = make_model(tariff=Tariff(zone=STOCKHOLM, transfer_fee=0.5, tax_credit=credit))
     with empty.transaction():
         fill(empty, VILLA, date(2025, 6, 1), date(2025, 6, 16))
-    found = savings_of(empty, model, date(2025, 6, 5), date(2025, 6, 14))
+    found = savings_of(empty, model, date(2025, 6, 5), date(2025, 6, 14), judged={})
     left_out = {day.local_date.day: day.reason for day in found.left_out}
     assert 9 in left_out
     assert "cannot plan" in left_out[9]
@@ -193,7 +197,7 @@ def test_a_month_of_which_nothing_can_be_compared_is_refused(autumn: Store) -> N
         r"more: load_kwh is not known throughout\); choose another month"
     )
     with pytest.raises(ReplayError, match=told):
-        savings_of(autumn, MODEL, date(2025, 9, 1), date(2025, 9, 30))
+        savings_of(autumn, MODEL, date(2025, 9, 1), date(2025, 9, 30), judged={})
 
 
 def test_a_home_whose_load_begins_today_is_refused(empty: Store) -> None:
@@ -203,4 +207,28 @@ def test_a_home_whose_load_begins_today_is_refused(empty: Store) -> None:
         put_days(empty, VILLA, "pv_kwh", pv_of, (date(2025, 6, 9), date(2025, 6, 10)))
         put_prices(empty, date(2025, 6, 8), date(2025, 6, 12))
     with pytest.raises(ReplayError, match="too little load_kwh was known before it"):
-        savings_of(empty, MODEL, date(2025, 6, 9), date(2025, 6, 9))
+        savings_of(empty, MODEL, date(2025, 6, 9), date(2025, 6, 9), judged={})
+
+
+def test_a_short_gap_of_pv_is_bridged_where_asked(empty: Store) -> None:
+    """The gap reaches over a midnight: it is bridged at the edge of a stretch as well."""
+    hole = midnight(date(2025, 6, 10)) - 2 * QUARTER
+    with empty.transaction():
+        empty.put_home(VILLA)
+        put_days(empty, VILLA, "load_kwh", load_of, (date(2025, 6, 1), date(2025, 6, 14)))
+        put_prices(empty, date(2025, 6, 1), date(2025, 6, 14))
+        put(empty, "pv_kwh", midnight(date(2025, 6, 1)), hole, 0.25)
+        put(empty, "pv_kwh", hole + 5 * QUARTER, midnight(date(2025, 6, 14)), 0.25)
+    days = (date(2025, 6, 9), date(2025, 6, 11))
+    shut = savings_of(empty, MODEL, *days, judged={})
+    assert {day.local_date.day: day.reason for day in shut.left_out} == {
+        9: "pv_kwh is not known throughout",
+        10: "pv_kwh is not known throughout",
+    }
+    assert (shut.days, shut.bridged) == (1, 0)
+    assert savings_of(empty, MODEL, *days, judged={}, bridge_hours=1.0).days == 1
+    found = savings_of(empty, MODEL, *days, judged={}, bridge_hours=1.25)
+    assert (found.days, found.left_out, found.bridged) == (3, (), 5)
+    judged = {date(2025, 6, 9): DayClass.EXCLUDE}
+    part = savings_of(empty, MODEL, *days, judged=judged, bridge_hours=1.25)
+    assert (part.days, part.bridged) == (2, 3)  # of the 10th: the gap's beginning is not in it

@@ -170,6 +170,21 @@ def test_missing_pvlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         solar_elevation_deg(np.array([0]), 0.0, 0.0)
 
 
+def test_the_sun_needs_numpy_alone_and_stands_where_pvlib_says() -> None:
+    code = (
+        "import sys, numpy as np\nfrom telemetry.sun import solar_elevation_deg\n"
+        "at = np.arange(1735689600, 1735689600 + 86400 * 40, 900)\n"
+        "found = solar_elevation_deg(at, 55.6, 13.0)\n"
+        "print([m for m in ('pvlib', 'pandas', 'scipy') if m in sys.modules])\n"
+        "each = np.concatenate([solar_elevation_deg(p, 55.6, 13.0) for p in np.split(at, 40)])\n"
+        "from pvlib import spa\n"
+        "same = spa.solar_position(at, 55.6, 13.0, 0.0, 1013.25, 12.0, 69.0, 0.5667)[3]\n"
+        "print(np.array_equal(found, each), np.array_equal(found, same))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "True True"]
+
+
 def test_opening_a_store_stays_light(tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("light") / "facts.sqlite"
     code = (

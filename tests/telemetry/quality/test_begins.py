@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from telemetry import Channel, Home
+from telemetry.arrays import F64
 from telemetry.quality.validate import validate
 from telemetry.quality_table import DayClass, DayQuality
 from telemetry.store import Store
-from tests.telemetry.quality.houses import CHANNELS, FIRST, LIMITS, NOW, Month, judged, stored
+from tests.telemetry.quality.houses import CHANNELS, FIRST, LAST, LIMITS, NOW, Month, judged, stored
 
 BEGIN = date(2025, 6, 5)
 GRID = (Channel.IMPORT_KWH, Channel.EXPORT_KWH)
@@ -85,11 +86,41 @@ def test_the_verdict_does_not_depend_on_the_range(
         assert alone(shared, home, day) == days[day]
 
 
-def alone(store: Store, home: Home, day: date) -> DayQuality:
+def test_the_sun_over_a_span_gives_what_it_gives_day_by_day(
+    shared: Store, quarters: Month, name: str
+) -> None:
+    spoilt = (date(2025, 5, 24), date(2025, 6, 5), BEGIN + timedelta(days=4), LAST)
+
+    def at_night(day: dict[Channel, F64]) -> None:
+        day[Channel.PV_KWH][2] = 0.02  # 00:30, the sun rises after 04:00
+
+    def gone(day: dict[Channel, F64]) -> None:
+        day[Channel.PV_KWH][:] = np.where(day[Channel.PV_KWH] > 0.0, day[Channel.PV_KWH], np.nan)
+
+    def dark(day: dict[Channel, F64]) -> None:
+        day[Channel.PV_KWH][46:54] = 0.0  # 11:30 to 13:30
+
+    month = quarters.with_days([spoilt[0], spoilt[3]], at_night).with_days([spoilt[1]], gone)
+    home = stored(shared, month.with_days([spoilt[2]], dark), name)
+    asked = (Channel.PV_KWH, Channel.LOAD_KWH)
+    days = judged(shared, home, channels=asked)
+    assert [sorted(days[day].counts) for day in spoilt] == [
+        ["night_pv"],
+        ["asleep"],
+        ["dark_hours"],
+        ["night_pv"],
+    ]
+    for day, found in days.items():
+        assert alone(shared, home, day, asked) == found
+
+
+def alone(
+    store: Store, home: Home, day: date, channels: Sequence[Channel] = CHANNELS
+) -> DayQuality:
     found = validate(
         store,
         home,
-        channels=CHANNELS,
+        channels=channels,
         limits=LIMITS,
         first=day,
         last=day,
