@@ -60,6 +60,14 @@ def lived_in(
     return folder
 
 
+@pytest.fixture(scope="session")
+def skane(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The villa of docs/lab.md; skips loudly where its data are not."""
+    folder = tmp_path_factory.mktemp("skane")
+    scenes.settle(folder, real_data)
+    return folder
+
+
 @pytest.fixture
 def free_port() -> int:
     """A port that nobody listens on."""

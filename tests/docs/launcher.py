@@ -13,7 +13,7 @@ from telemetry.market import DayAhead, NordPool
 
 
 @contextmanager
-def local(_name: str) -> Iterator[DayAhead]:
+def local(name: str) -> Iterator[DayAhead]:  # noqa: ARG001 - called as the other one is
     """Nord Pool on this machine."""
     yield NordPool(url=os.environ["DOCS_NORDPOOL"])
 

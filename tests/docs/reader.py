@@ -83,8 +83,7 @@ class Reader:
             return ""
         for word, own in self.instead.items():
             text = text.replace(word, own)
-        if assigned := _ASSIGNED.fullmatch(text):
-            self.variables[assigned[1]] = assigned[2]
+        if self.assigns(text):
             return ""
         if text.startswith("cd ") and len(text.split()) == 2:
             self.folder = (self.folder / text.split()[1]).resolve(strict=True)
@@ -96,6 +95,13 @@ class Reader:
             return self._invoke(shlex.split(bare)[1:])
         return self._shell(text)
 
+    def assigns(self, text: str) -> bool:
+        """Keep a variable, if that is what the command sets; say whether it is."""
+        assigned = _ASSIGNED.fullmatch(text)
+        if assigned:
+            self.variables[assigned[1]] = assigned[2]
+        return assigned is not None
+
     @contextmanager
     def at_home(self) -> Iterator[Reader]:
         """Stop what runs on at the end."""
@@ -105,6 +111,8 @@ class Reader:
             for process in reversed(self.running):
                 process.terminate()
                 process.wait(_STOP_SECONDS)
+                if process.stdout is not None:
+                    process.stdout.close()
 
     def _invoke(self, words: list[str]) -> str:
         with chdir(self.folder):
@@ -153,5 +161,5 @@ class Reader:
             "GIT_CONFIG_VALUE_0": "*",
         }
         home = {"HOME": str(self.folder), "COLUMNS": "80", "PATH": path}
-        kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "XDG_CONFIG_HOME")}
-        return {**kept, **git, **home, **self.environment}
+        kept = {name: value for name, value in os.environ.items() if name != "XDG_CONFIG_HOME"}
+        return {**kept, **git, **home, "PYTHONPATH": str(REPO), **self.environment}

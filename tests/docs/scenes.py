@@ -8,6 +8,7 @@ demo home since July, asked with the token of a user who may only read.
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +17,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from runners.init import run_init
@@ -25,13 +25,24 @@ from telemetry.slots import to_epoch
 from tests.docs.pages import REPO, commands, outputs
 from tests.docs.reader import Reader, link_environment, shifted_clock
 from tests.forecast.small_homes import small_training
-from tests.live.houses import DEMO, SOC, Seed, hours_of, seeds
-from tests.peers.home_assistant import RealHomeAssistant
+from tests.live.houses import DEMO, SOC, hours_of, seeds
+from tests.peers.home_assistant import RealHomeAssistant, Seed
 from tests.telemetry.market.replies import nordpool_reply, starts_of
 from tests.telemetry.quality.houses import make_month
 from tests.telemetry.web import Answer, Query
 
-__all__ = ["EXCUSED", "NOW", "SCENES", "Scene", "check_out", "fill", "market", "scene_of", "wire"]
+__all__ = [
+    "EXCUSED",
+    "NOW",
+    "SCENES",
+    "Scene",
+    "check_out",
+    "fill",
+    "market",
+    "scene_of",
+    "settle",
+    "wire",
+]
 
 NOW = datetime(2025, 8, 14, 13, 20, tzinfo=UTC)
 CHECKED_OUT = ("git clone URL darkstar", "cd darkstar", "make demo")
@@ -55,12 +66,24 @@ def check_out(folder: Path) -> Path:
     return reader.folder
 
 
+def settle(folder: Path, real_data: Path) -> None:
+    """Import the villa of docs/lab.md."""
+    run_init(folder / "config.yaml", force=False)
+    text = (folder / "config.yaml").read_text("utf-8").replace("  demo:  ", "  se4_darkstar:  ", 1)
+    (folder / "config.yaml").write_text(text, encoding="utf-8")
+    files = [real_data / name for name in ("prices_se3_se4.csv.gz", "home_se4_hourly.csv.gz")]
+    Reader(folder=folder, in_process=True).type(
+        shlex.join(["darkstar", "import", *map(str, files)])
+    )
+
+
 def market(_path: str, query: Query) -> Answer:
     """Nord Pool: any day is published, dear in the evening; EUR or SEK per MWh."""
     day = date.fromisoformat(query["date"])
     area, currency = query["deliveryArea"], query["currency"]
-    dear = {"price": lambda k: 400.0 + 10.0 * (k % 96)}
-    return 200, nordpool_reply(day, (area,), currency=currency, **dear)
+    return 200, nordpool_reply(
+        day, (area,), currency=currency, price=lambda quarter: 400.0 + 10.0 * quarter
+    )
 
 
 def fill(ha: RealHomeAssistant) -> None:
@@ -83,9 +106,7 @@ def _show(ha: RealHomeAssistant, seed: Seed) -> None:
         )
         return
     kind = {"device_class": "energy", "state_class": "total_increasing"}
-    ha.set_state(
-        seed.entity_id, f"{seed.sum[-1]:.3f}", {"unit_of_measurement": seed.unit, **kind}
-    )
+    ha.set_state(seed.entity_id, f"{seed.sum[-1]:.3f}", {"unit_of_measurement": seed.unit, **kind})
 
 
 def wire(folder: Path, ha: RealHomeAssistant) -> None:
@@ -131,7 +152,8 @@ def part(first: str, last: str, *, as_config: bool = False) -> Make:
     """After ``make demo``, with some days of the house alone, so that it takes no minutes.
 
     Args:
-        first, last: the days, both included.
+        first: the first day.
+        last: the last one, included.
         as_config: the configuration stands in the reader's own folder.
     """
 
@@ -209,14 +231,8 @@ def new(moment: datetime) -> Make:
 @contextmanager
 def villa(request: pytest.FixtureRequest, folder: Path) -> Iterator[Reader]:
     """The villa of docs/lab.md; skips loudly where its data are not."""
-    real_data: Path = request.getfixturevalue("real_data")
-    run_init(folder / "config.yaml", force=False)
-    text = (folder / "config.yaml").read_text("utf-8").replace("  demo:  ", "  se4_darkstar:  ", 1)
-    (folder / "config.yaml").write_text(text, encoding="utf-8")
-    reader = Reader(folder=folder, in_process=True)
-    for name in ("prices_se3_se4.csv.gz", "home_se4_hourly.csv.gz"):
-        reader.type(f"darkstar import {real_data / name}")
-    yield reader
+    shutil.copytree(request.getfixturevalue("skane"), folder, dirs_exist_ok=True)
+    yield Reader(folder=folder, in_process=True)
 
 
 @contextmanager
@@ -302,7 +318,7 @@ def _first_block(reader: Reader, _request: pytest.FixtureRequest) -> None:
     reader.instead["ID"] = re.findall(r"\b[0-9a-f]{8}\b", reader.type("darkstar manual list"))[0]
 
 
-_AUTUMN = part("2025-10-10", "2025-12-03")
+_AUTUMN = part("2025-09-20", "2025-12-03")
 _JUNE = part("2025-05-28", "2025-06-03")
 _EXPORT = "darkstar whatif day $VILLA $AUGUST --no-battery-export --replay"
 _CREDIT = "--no-tax-credit --both"
@@ -318,12 +334,16 @@ SCENES: dict[tuple[str, str], Scene] = {
         },
     ),
     ("README.md", "without-a-home-assistant"): Scene(make=files),
-    ("README.md", "forecasts"): Scene(make=_AUTUMN),
+    ("README.md", "forecasts"): Scene(
+        make=_AUTUMN,
+        after={".venv/bin/darkstar train --config demo-out/config.yaml": _told("promoted: ")},
+    ),
     ("README.md", "training-episodes"): Scene(make=_JUNE),
     ("docs/episodes.md", "episodes-planner-runs-as-training-data"): Scene(make=_JUNE),
     ("docs/episodes.md", "many-cores-many-machines"): Scene(make=cluster),
     ("docs/forecast.md", "train"): Scene(
-        make=part("2025-10-10", "2025-12-03", as_config=True),
+        make=part("2025-09-20", "2025-12-03", as_config=True),
+        after={"darkstar train": _told("promoted: ")},
     ),
     ("docs/forecast.md", "evaluate"): Scene(
         make=part("2025-08-20", "2025-09-06", as_config=True),

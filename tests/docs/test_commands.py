@@ -13,7 +13,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-
 import pytest
 import typer
 from typer.core import TyperGroup
@@ -31,7 +30,8 @@ SECTIONS = {
 
 
 def _sections() -> list[Any]:
-    marks = {True: [pytest.mark.integration, pytest.mark.real_data], False: pytest.mark.integration}
+    usual = [pytest.mark.integration]
+    marks = {True: [*usual, pytest.mark.real_data], False: usual}
     return [
         pytest.param(typed, id="#".join(key), marks=marks[key in SCENES and SCENES[key].real_data])
         for key, typed in SECTIONS.items()
@@ -50,6 +50,9 @@ def test_commands_of_a_section(
     unknown = (scene.before.keys() | scene.after.keys()) - {command.text for command in asked}
     assert not unknown, f"{page}#{section} has them no more: drop them from scenes.SCENES"
     with scene.make(request, tmp_path) as reader, reader.at_home():
+        for command in commands(page):
+            if command.line < typed[0].line:
+                reader.assigns(command.text)
         for command in asked:
             if act := scene.before.get(command.text):
                 act(reader, request)
