@@ -30,13 +30,14 @@ def _note(block: ManualBlock) -> str:
 
 
 def block_table(blocks: Sequence[ManualBlock], zone: str, now: datetime) -> Table:
-    """Return a row for each block."""
+    """Return a row for each of the blocks, at least one; ids are never cut."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.caption = f"wall clock of {zone}"
-    for name in ("id", "asked for", "from", "to", "state"):
+    table.add_column("id", no_wrap=True, min_width=max(len(one.block_id) for one in blocks))
+    for name in ("asked for", "from", "to", "state"):
         table.add_column(name, no_wrap=True)
     for block in blocks:
-        times = (_local(moment, zone) for moment in (block.start, block.end))
+        times = (_short(moment, zone) for moment in (block.start, block.end))
         table.add_row(block.block_id, _kind(block), *times, _state(block, now))
     return table
 
@@ -55,6 +56,11 @@ def _kind(block: ManualBlock) -> str:
 def _local(moment: datetime, zone: str) -> str:
     """Return a moment on a wall clock; the offset keeps the doubled hour apart."""
     return moment.astimezone(ZoneInfo(zone)).strftime("%a %d %b %H:%M %z")
+
+
+def _short(moment: datetime, zone: str) -> str:
+    """Return the same without the day of the week: rows fit 80 columns, ids can be read."""
+    return moment.astimezone(ZoneInfo(zone)).strftime("%d %b %H:%M %z")
 
 
 def _state(block: ManualBlock, now: datetime) -> str:
