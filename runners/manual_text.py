@@ -81,7 +81,7 @@ def outcome_json(found: BlockOutcome, plan: Plan) -> dict[str, object]:
 
 
 def block_table(blocks: Sequence[ManualBlock], zone: str, now: datetime) -> Table:
-    """Return a row for each block."""
+    """Return a row for each of the blocks, ids and targets never cut."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.caption = f"wall clock of {zone}"
     for name in ("id", "asked for"):

@@ -310,3 +310,12 @@ def test_simulate_plans_with_the_blocks_that_were_given(tmp_path: Path) -> None:
     told = pq.read_table(tmp_path / "all.parquet")["requests"].to_pylist()
     assert [text is not None for text in told] == [n < 28 for n in range(96)]
     assert json.loads(told[0])["blocks"][0]["first"] == 16
+
+
+def test_ids_can_be_read_off_the_list_in_80_columns(folder: Path) -> None:
+    told = add(folder, "--charge-to", "100", "--from", "2025-08-02T02:00", "--to", "05:00")
+    water = add(folder, "--water-heating", "--from", "2025-08-02T06:00", "--to", "07:00")
+    config = ["--config", str(folder / "config.yaml"), "--now", NOW]
+    result = CliRunner().invoke(manual_app, ["list", *config], env={"COLUMNS": "80"})
+    assert result.exit_code == 0, result.output
+    assert {told["id"], water["id"]} <= set(result.stdout.split())
