@@ -110,10 +110,8 @@ def schedule_dict(
     """
     ages, limits = ages or Ages(), limits or FitLimits()
     begin, end = made.inputs_as_of.astimezone(UTC), _end(plan)
-    reasons = [f"a look back at {_utc(begin)}, not made live"] if made.look_back else []
-    reasons += _stale(begin, ages, limits, observed_until)
-    reasons += _unfit(plan, begin, end, price_pairing)
-    reasons += _unpublished(begin, limits, prices_until)
+    reasons = _stale(made, ages, limits, observed_until)
+    reasons += _unfit(plan, begin, price_pairing) + _unpublished(begin, limits, prices_until)
     return {
         "schema": SCHEMA,
         "home_id": home_id,
@@ -189,11 +187,10 @@ def _rounded(fields: dict[str, object]) -> dict[str, object]:
     return {k: round(v, 1) if isinstance(v, float) else v for k, v in fields.items()}
 
 
-def _stale(
-    now: datetime, ages: Ages, limits: FitLimits, observed_until: datetime | None
-) -> list[str]:
-    """Return what is too old to plan the next hours from; empty where nothing is."""
-    reasons = []
+def _stale(made: Made, ages: Ages, limits: FitLimits, observed_until: datetime | None) -> list[str]:
+    """Return what is too old to plan the next hours from, or to follow; empty where nothing is."""
+    now = made.inputs_as_of.astimezone(UTC)
+    reasons = [f"a look back at {_utc(now)}, not made live"] if made.look_back else []
     if ages.soc is not None and ages.soc > limits.soc_minutes:
         reasons.append(
             f"the state of charge is {age_text(ages.soc)} old, want at most "
@@ -207,9 +204,9 @@ def _stale(
     return reasons
 
 
-def _unfit(plan: "Plan", now: datetime, end: datetime, price_pairing: str | None) -> list[str]:
+def _unfit(plan: "Plan", now: datetime, price_pairing: str | None) -> list[str]:
     """Return what of the plan itself keeps an inverter from following it; empty where nothing."""
-    reasons: list[str] = []
+    end, reasons = _end(plan), list[str]()
     small = max(_SMALL_GAP_MONEY, _SMALL_GAP_RATIO * abs(plan.cost))
     if plan.status != "optimal" and not (plan.status == "feasible" and plan.gap <= small):
         reasons.append(
