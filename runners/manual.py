@@ -19,7 +19,7 @@ from pathlib import Path
 from runners.config import load_config
 from runners.dates import utc_now
 from runners.errors import EX_DATAERR, EX_USAGE, ConfigError, Problem
-from runners.manual_text import block_json, block_table, in_words, lines
+from runners.manual_text import added, block_json, block_table, in_words
 from runners.output import console, many, write_json
 from runners.plan import home_model
 from runners.store_access import open_store
@@ -82,8 +82,7 @@ def run_add(
         store.put_home(model.home)
         store.put_manual_block(model.home.home_id, block)
     out = console(json_path)
-    (told,) = lines([block], zone)
-    out.print(f"block {block.block_id}: {told}", soft_wrap=True)
+    out.print(f"block {block.block_id}: {added(block, zone)}", soft_wrap=True)
     if json_path is not None:
         write_json(json_path, block_json(block, at))
     return block

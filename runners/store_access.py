@@ -91,7 +91,8 @@ def open_store(
     from telemetry.errors import SchemaVersionError  # noqa: PLC0415 - numpy
     from telemetry.store_copy import store_file  # noqa: PLC0415 - SQLAlchemy
 
-    file, name = store_file(config.store_url), system_id or config.system.system_id
+    file = store_file(config.store_url)
+    name = config.system.system_id if system_id is None else system_id
     with ExitStack() as held:
         try:
             store = held.enter_context(_opened(config, name, file))

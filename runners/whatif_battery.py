@@ -27,7 +27,6 @@ from runners.judged import judged_days
 from runners.output import console, many, write_json
 from runners.patience import patience
 from runners.plan import home_model
-from runners.store_access import open_store
 from runners.whatif_battery_report import YEAR_DAYS, BatteryYear, SizeLine, report, result_dict
 from sim.battery_days import YearDays, stretches_of, year_days
 from sim.battery_sizes import SizeYear, Stretches, payback_years, resized, run_sizes
@@ -121,7 +120,7 @@ def run_whatif_battery(
     homes = _homes(model, sizes, max_kw)
     classes = None if all_days else _classes(include_masked=include_masked)
     begin = perf_counter()
-    with open_store(config) as store:
+    with Store.open(config.store_url, read_only=True) as store:
         with out.status("choosing days"):
             days = _days(config, store, model, year, classes)
         _refuse_few(home, days)
