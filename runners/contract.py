@@ -8,7 +8,8 @@
                 ...                                    # at run.moment()
                 run.tell(slots=96)
 
-* One run of a job at a time, by a lock beside the store; a second one leaves with a word.
+* One run of a job and home at a time, by a lock beside the store (``runners.lock``); a second one
+  leaves with a word.
 * A clock that shows less than the newest measurement is refused: facts would be misfiled.
 * A dry run asks and computes all, prints it, and writes nothing; it takes no lock.
 * ``now`` is the moment as the job shall believe it, everywhere it asks for the time.
@@ -55,7 +56,7 @@ from runners.errors import (
     ConfigError,
     Problem,
 )
-from runners.lock import lock_file, only_one
+from runners.lock import lock_file, one_of_many, only_one
 from runners.store_access import open_store
 
 if TYPE_CHECKING:
@@ -101,18 +102,30 @@ class JobRun:
     def begins(self, config: Config, homes: Sequence[str] = ()) -> bool:
         """Take the lock until the run ends; return False, and say so, where another one has it.
 
+        Runs about one home each keep out of each other's way only where it is the same one.
+
         Raises:
             ConfigError: the lock's file cannot be made.
         """
         self.homes = tuple(homes)
         if self.dry_run or self.look_back:
             return True
-        if self._held.enter_context(only_one(lock_file(config, self.job))):
+        if self._locked(config):
             self.locked_job = self.job
             return True
         self._left = True
         _say(f"another darkstar {self.job} is at work here: left it to that one")
         return False
+
+    def _locked(self, config: Config) -> bool:
+        """Whether nobody else had the lock."""
+        of_all = lock_file(config, self.job)
+        if len(self.homes) != 1:
+            return self._held.enter_context(only_one(of_all))
+        of_home = lock_file(config, self.job, self.homes[0])
+        return self._held.enter_context(one_of_many(of_all)) and self._held.enter_context(
+            only_one(of_home)
+        )
 
     def moment(self) -> datetime:
         """Return the time as the job shall believe it: what was given, else the clock's."""

@@ -17,15 +17,18 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 import runners.prices
 import runners.record
 import runners.weather
 from runners.cli import app
+from runners.config import load_config
+from runners.config_models import StoreConfig
 from runners.contract import CLOCK_TOLERANCE, job_run
 from runners.errors import ConfigError
-from runners.lock import only_one
+from runners.lock import lock_file, one_of_many, only_one
 from telemetry import database
 from telemetry.channels import Provenance
 from telemetry.homeassistant import HomeAssistant
@@ -187,7 +190,7 @@ def dump(folder: Path) -> list[str]:
 @cases(JOBS)
 def test_the_second_of_two_leaves_with_a_word(folder: Path, one: Job) -> None:
     before = dump(folder)
-    with only_one(folder / f".darkstar-{one.name}.lock") as alone:
+    with only_one(folder / f".darkstar.sqlite-{one.name}.lock") as alone:
         assert alone
         done = run(folder, one)
     (word,), summary = told(done, 0)
@@ -195,6 +198,49 @@ def test_the_second_of_two_leaves_with_a_word(folder: Path, one: Job) -> None:
     assert f"job={one.name} home=demo status=skipped " in summary
     assert " exit=0 now=2025-06-12T11:20:00Z" in summary
     assert (done.stdout, dump(folder)) == ("", before)
+
+
+@pytest.mark.parametrize(
+    ("other", "leaves"),
+    [
+        pytest.param((".darkstar.sqlite-plan-demo.lock", "alone"), True, id="this home"),
+        pytest.param((".darkstar.sqlite-plan-h%C3%BCt.lock", "alone"), False, id="another home"),
+        pytest.param((".darkstar.sqlite-plan.lock", "of many"), False, id="jobs of other homes"),
+        pytest.param((".darkstar.sqlite-plan.lock", "alone"), True, id="a job of all homes"),
+        pytest.param((".other.sqlite-plan.lock", "alone"), False, id="another store"),
+        pytest.param((".darkstar.sqlite-record.lock", "alone"), False, id="another job"),
+    ],
+)
+def test_whom_it_leaves_the_work_to(folder: Path, other: tuple[str, str], *, leaves: bool) -> None:
+    name, how = other
+    with (only_one if how == "alone" else one_of_many)(folder / name) as taken:
+        assert taken
+        done = run(folder, JOBS[-1])
+    assert done.exit_code == 0
+    assert ("status=skipped" in done.stderr) is leaves
+    assert (folder / "out" / "schedule.json").exists() is not leaves
+
+
+def test_each_home_has_a_lock_of_its_own_and_a_link_is_no_other_store(tmp_path: Path) -> None:
+    make_folder(tmp_path, home_id="villa")
+    (tmp_path / "link.sqlite").symlink_to(tmp_path / "darkstar.sqlite")
+    config = load_config(tmp_path / "config.yaml")
+    linked = config.model_copy(update={"store": StoreConfig(url=SecretStr("link.sqlite"))})
+    with job_run("plan") as first, job_run("plan") as second, job_run("plan") as third:
+        assert first.begins(config, ["villa"])
+        assert second.begins(config, ["a/b"])
+        assert not third.begins(linked, ["villa"])
+    assert (tmp_path / ".darkstar.sqlite-plan-a%2Fb.lock").exists()
+    with job_run("record") as first, job_run("record") as second:
+        assert first.begins(config, ["villa", "hut"])
+        assert not second.begins(config, ["hut"])
+
+
+def test_a_store_on_a_server_has_locks_beside_the_configuration(tmp_path: Path) -> None:
+    url = "mysql+pymysql://me:hunter2%40@nas/house?ssl_ca=x"
+    make_folder(tmp_path, top={"store": {"url": url}})
+    name = lock_file(load_config(tmp_path / "config.yaml"), "plan", "demo")
+    assert name == tmp_path / ".nas%3A3306%2Fhouse-plan-demo.lock"
 
 
 # Faults

@@ -69,7 +69,7 @@ def test_a_look_back_by_hand_has_no_summary(
     with job_run("plan", look_back=True) as there:
         assert there.begins(config, ["demo"])
     assert capsys.readouterr().err == ""
-    assert not (tmp_path / ".darkstar-plan.lock").exists()
+    assert not (tmp_path / ".darkstar.sqlite-plan.lock").exists()
     with pytest.raises(ConfigError) as caught, job_run("plan", look_back=True):
         raise ConfigError("x", [Problem("", "", "y")])
     assert not hasattr(caught.value, "__notes__")
