@@ -36,7 +36,7 @@ from runners.doctor_services import (
 from runners.doctor_timers import Ask, check_timers, systemctl
 from runners.errors import EX_CONFIG, EX_DATAERR
 from runners.output import console, json_text, many, write_text
-from runners.units import JOBS
+from runners.units import wanted_jobs
 from telemetry.errors import TelemetryError
 from telemetry.store import Store
 
@@ -86,12 +86,7 @@ def examined(
 ) -> list[Line]:
     """Return what is to be said of an installation whose configuration can be used."""
     lines = [*check_modes(config), *check_disk(config)]
-    jobs = [
-        job.name
-        for job in JOBS
-        if any(command.wanted(config, home) for command in job.commands for home in config.homes)
-    ]
-    lines += check_timers(jobs, ask)
+    lines += check_timers([job.name for job in wanted_jobs(config)], ask)
     store, said = check_store(config)
     lines += said
     try:

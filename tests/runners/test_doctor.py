@@ -231,7 +231,25 @@ def answer(timer: dict[str, str], service: dict[str, str]) -> str:
 @pytest.mark.parametrize(
     ("timer", "service", "level", "told"),
     [
-        (ACTIVE, {"Result": "success"}, Level.OK, "is active, its last run succeeded"),
+        (
+            ACTIVE,
+            {"Result": "success", "ExecMainExitTimestamp": "Mon 2026-11-30 05:00:42 UTC"},
+            Level.OK,
+            "is active, its last run succeeded, Mon 2026-11-30 05:00:42 UTC",
+        ),
+        # What systemd says of a service that never ran.
+        (
+            ACTIVE,
+            {"Result": "success", "ExecMainStatus": "0", "ExecMainExitTimestamp": ""},
+            Level.OK,
+            "is active, it has not run yet since this machine started",
+        ),
+        (
+            ACTIVE,
+            {"ActiveState": "activating", "Result": "success", "ExecMainExitTimestamp": ""},
+            Level.OK,
+            "is active, it runs just now",
+        ),
         (GONE, GONE, Level.WARNING, "darkstar-plan.timer is not there"),
         ({**ACTIVE, "ActiveState": "inactive"}, {}, Level.FAILURE, "is inactive"),
         (

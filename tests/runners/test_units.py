@@ -19,14 +19,15 @@ import typer
 from typer.testing import CliRunner, Result
 
 import runners.install_units
+from runners.cli import app
 from runners.cli_units import install_units
 from runners.config import load_config
 from runners.install_units import installation
-from runners.units import JOBS, Installation, rendered
+from runners.units import JOBS, Installation, commands_of, rendered
 from telemetry.store import Store
 from tests.runners.sandbox import REPO, can_be_guarded, deny_write_execute, run_unit, settings
 from tests.runners.test_forecaster import promote
-from tests.runners.test_plan import make_folder, put_soc
+from tests.runners.test_plan import NOW, make_folder, put_soc
 from tests.runners.test_registry import aurora
 from tests.sim.test_planning import fill, new_store
 
@@ -184,13 +185,21 @@ def test_what_every_unit_says(place: Installation, tmp_path: Path, kind: str) ->
     assert [job.name for job in JOBS if job.compiles] == ["train"]
 
 
-def test_forecast_is_weather_and_prices(place: Installation) -> None:
-    """Neither keeps the other from running; prices that are not out yet are no failure."""
+def test_forecast_is_weather_and_prices(place: Installation, tmp_path: Path) -> None:
+    """Prices that are not out yet are no failure."""
     unit = settings(rendered(place)["darkstar-forecast.service"])
-    first, last = unit["ExecStart"]
-    assert first.startswith(f"-{place.program} weather ")
-    assert last.startswith(f"{place.program} prices ")
+    (start,) = unit["ExecStart"]
+    assert start == f"{place.program} run-job forecast --config {tmp_path / 'config.yaml'}"
     assert unit["SuccessExitStatus"] == ["75"]
+    (job,) = (job for job in JOBS if job.name == "forecast")
+    assert [words[0] for words in commands_of(job, place.config)] == ["weather", "prices"]
+
+
+def test_one_command_stands_in_the_unit(tmp_path: Path) -> None:
+    make_folder(tmp_path, home={"latitude": None, "longitude": None, "planes": None})
+    unit = rendered(installation(tmp_path / "config.yaml", user=None, secrets=None))
+    (start,) = settings(unit["darkstar-forecast.service"])["ExecStart"]
+    assert start.split()[1:] == ["prices", "--config", str(tmp_path / "config.yaml")]
 
 
 def test_a_job_that_nothing_needs_is_left_out(tmp_path: Path) -> None:
@@ -215,11 +224,15 @@ def test_homes_and_paths_with_odd_names(tmp_path: Path) -> None:
     text = config.read_text("utf-8")
     config.write_text(text.replace("homes:", f"homes:\n  'cab%in': {HUT}", 1), "utf-8")
     place = installation(config, user="darkstar", secrets=None)
-    lines = settings(rendered(place)["darkstar-plan.service"])["ExecStart"]
-    assert [line.startswith("-") for line in lines] == [True, False]
-    assert '--home "cab%%in" --out "out/cab%%25in"' in lines[0]
-    assert '--home "Villa Ö" --out "out/Villa%%20%%C3%%96"' in lines[1]
-    assert f'"{tmp_path}/a \\"b\\" 100%% $$HOME/config.yaml"' in lines[0]
+    (line,) = settings(rendered(place)["darkstar-plan.service"])["ExecStart"]
+    quoted = f'"{tmp_path}/a \\"b\\" 100%% $$HOME/config.yaml"'
+    assert line.endswith(f" run-job plan --config {quoted}")
+    (job,) = (job for job in JOBS if job.name == "plan")
+    common = ["plan", "--no-plot", "--config", str(config)]
+    assert commands_of(job, place.config) == [
+        [*common, "--home", "cab%in", "--out", "out/cab%25in"],
+        [*common, "--home", "Villa Ö", "--out", "out/Villa%20%C3%96"],
+    ]
     verified(written(place, tmp_path / "units"))
 
 
@@ -245,6 +258,91 @@ def test_what_lies_where_services_see_nothing_is_shown_to_them(tmp_path: Path) -
     assert not {"BindPaths", "BindReadOnlyPaths", "ReadWritePaths"} & at_home.keys()
     assert at_home["WorkingDirectory"] == ["/var/lib/darkstar"]
     assert at_home["ProtectHome"] == ["yes"]
+
+
+# Several commands of a job
+
+
+@pytest.fixture
+def two_homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A house that can be planned (now is a day of June 2025), and a hut without facts."""
+    config = make_folder(tmp_path)
+    config.write_text(
+        config.read_text("utf-8").replace("homes:", f"homes:\n  hut: {HUT}", 1), "utf-8"
+    )
+    monkeypatch.setattr("runners.plan._clock", lambda: NOW)
+    monkeypatch.chdir(tmp_path)
+    put_soc(tmp_path, NOW.replace(minute=0), 0.5)
+    return tmp_path
+
+
+def run_job(folder: Path, name: str) -> Result:
+    words = ["run-job", name, "--config", str(folder / "config.yaml")]
+    return CliRunner().invoke(app, words)
+
+
+def test_a_home_that_fails_is_told_and_keeps_no_other_from_its_turn(two_homes: Path) -> None:
+    done = run_job(two_homes, "plan")
+    summaries = [line for line in done.stderr.splitlines() if line.startswith("job=")]
+    assert [line.split()[1:3] for line in summaries] == [
+        ["home=hut", "status=failed"],
+        ["home=demo", "status=ok"],
+    ]
+    assert done.exit_code == 65
+    # Each home's files go to a folder of its own.
+    assert (two_homes / "out" / "demo" / "schedule.json").exists()
+    assert not (two_homes / "out" / "schedule.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("codes", "code", "ran"),
+    [
+        ((0, 0), 0, 2),
+        ((75, 0), 75, 2),
+        ((75, 69), 69, 2),
+        ((69, 78), 69, 2),
+        ((69, 75), 69, 2),
+        pytest.param((143, 0), 143, 1, id="ended by systemd: the last one"),
+        pytest.param((130, 0), 130, 1, id="interrupted: the same"),
+    ],
+)
+def test_what_a_job_of_several_commands_exits_with(
+    two_homes: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    codes: tuple[int, ...],
+    code: int,
+    ran: int,
+) -> None:
+    left = list(codes)
+
+    def ended(**_: object) -> None:
+        raise SystemExit(left.pop(0))
+
+    monkeypatch.setattr("runners.plan.run_plan", ended)
+    assert run_job(two_homes, "plan").exit_code == code
+    assert len(codes) - len(left) == ran
+
+
+def test_a_fault_that_nobody_foresaw_ends_one_command_alone(
+    two_homes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*, home_id: str, **_: object) -> None:
+        if home_id == "hut":
+            raise ZeroDivisionError
+        raise SystemExit(69)
+
+    monkeypatch.setattr("runners.plan.run_plan", broken)
+    done = run_job(two_homes, "plan")
+    assert done.exit_code == 1
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_a_job_that_is_none_or_that_nobody_needs(two_homes: Path) -> None:
+    for name in ("plans", "mirror"):
+        done = run_job(two_homes, name)
+        assert done.exit_code == 2
+        assert f"run-job: JOB: {name} -> no job that a home of " in done.stderr
+        assert "name one of: plan, forecast, validate, train" in done.stderr
 
 
 # Installing
