@@ -142,6 +142,7 @@ def _write(json_path: str, lines: list[Line], failures: int) -> None:
     )
     if json_path == "-":
         sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
     else:
         write_text(Path(json_path), f"{text}\n")
 
