@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -83,16 +84,19 @@ def installation(config_path: Path, *, user: str | None, secrets: Path | None) -
     Raises:
         ConfigError: the configuration, or no program ``darkstar``.
     """
-    path = config_path.absolute()
+    # Its folder without links and `..`, which systemd refuses; a file that is a link stays one, as
+    # what lies beside it is named by that folder.
+    path = config_path.parent.resolve() / config_path.name
     config = load_config(path, secrets=secrets)
     beside = path.parent / SECRETS_FILE
-    given = secrets.absolute() if secrets else beside if beside.exists() else None
+    given = secrets or (beside if beside.exists() else None)
     source = Path(runners.__file__).parents[1]
+    needed = (Path(sys.prefix), Path(sys.base_prefix), source, path.resolve().parent)
     return Installation(
         program=_program(),
-        needed=(Path(sys.prefix), Path(sys.base_prefix), source),
+        needed=needed,
         config=config,
-        secrets=given,
+        secrets=None if given is None else given.resolve(),
         user=user,
         guarded=user is not None or _users_make_namespaces(),
     )
@@ -174,8 +178,8 @@ def _next_steps(folder: Path, units: Mapping[str, str], *, user: bool) -> list[s
         lines += ["  loginctl enable-linger  # so that they run while you are not logged in"]
     for path in sorted(folder.glob("darkstar-*.timer")):
         if path.name not in units and path.read_text(encoding="utf-8").startswith(_MINE):
-            both = f"{path} {path.with_suffix('.service')}"
-            lines += [f"no longer wanted: {control} disable --now {path.name} && rm {both}"]
+            both = shlex.join(map(str, ("rm", path, path.with_suffix(".service"))))
+            lines += [f"no longer wanted: {control} disable --now {path.name} && {both}"]
     return lines
 
 

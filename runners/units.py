@@ -28,7 +28,7 @@ _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 _TEMPORARY_FOLDERS = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - those that PrivateTmp= hides
 _BIND, _BIND_READ_ONLY = "BindPaths", "BindReadOnlyPaths"
 _TRY_AGAIN = 75
-_BARE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:@,=")
+_BARE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./@,=")
 
 Wanted = Callable[[Config, str], bool]
 
@@ -287,19 +287,29 @@ def _order(job: Job, names: set[str], *, system: bool) -> Iterator[str]:
 
 def _folders(place: Installation) -> list[str]:
     """Return where a service works, and what it may write and see there."""
-    config, url = place.config, place.config.store_url
-    store = None if "://" in url else Path(url).parent
-    works_in = "%S/darkstar" if store is None else str(store).replace("%", "%%")
+    from telemetry.store_copy import store_file  # noqa: PLC0415 - SQLAlchemy
+
+    config, store = place.config, store_file(place.config.store_url)
+    works_in = "%S/darkstar" if store is None else str(store.parent.resolve()).replace("%", "%%")
     lines = [f"WorkingDirectory={works_in}", "StateDirectory=darkstar"]
     if not place.guarded:
         return lines
     hidden = (_HOMES if place.user else ()) + _TEMPORARY_FOLDERS
-    writes = {config.path.parent, config.models_folder} | ({store} if store else set())
+    written = [config.path.parent, config.models_folder]
+    if store is not None:
+        written += [store.parent, store.resolve().parent]
+    writes = _ways(written)
     for folder in sorted(one for one in writes if not one.is_relative_to(_STATE)):
         setting = _BIND if _is_in(folder, hidden) else "ReadWritePaths"
         lines.append(f"{setting}=-{_word(str(folder))}")
-    seen = sorted({folder for folder in place.needed if _is_in(folder, hidden)} - writes)
+    seen = sorted({one for one in _ways(place.needed) if _is_in(one, hidden)} - writes)
     return lines + [f"{_BIND_READ_ONLY}=-{_word(str(folder))}" for folder in seen]
+
+
+def _ways(folders: Iterable[Path]) -> set[Path]:
+    """Return folders without links, and by the links that lead to them; never with ``..``."""
+    both = (path for folder in folders for path in (folder, folder.resolve()))
+    return {path for path in both if ".." not in path.parts}
 
 
 def _guard(place: Installation, folders: list[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 from typer.testing import CliRunner, Result
 
 import runners.install_units
@@ -236,6 +238,48 @@ def test_homes_and_paths_with_odd_names(tmp_path: Path) -> None:
     verified(written(place, tmp_path / "units"))
 
 
+@pytest.mark.integration
+@needs_systemd
+@pytest.mark.parametrize("user", ["darkstar", None])
+def test_paths_with_dots_links_and_colons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: str | None
+) -> None:
+    """Systemd takes paths without ``..``, and shows a service no folder by a link to it alone."""
+    real, data = tmp_path / "a:b", tmp_path / "data"
+    for folder in (real / "sub", data):
+        folder.mkdir(parents=True)
+    raw = yaml.safe_load(make_folder(real).read_text("utf-8"))
+    raw["store"]["url"], raw["models"] = "link/../x.sqlite", {"folder": "../models"}
+    (real / "config.yaml").write_text(yaml.safe_dump(raw), "utf-8")
+    (real / "secrets.yaml").write_text("name: x\n", "utf-8")
+    (tmp_path / "way").symlink_to(real)
+    (real / "link").symlink_to(data)
+    (tmp_path / "x.sqlite").symlink_to(data / "darkstar.sqlite")
+    monkeypatch.chdir(tmp_path / "way" / "sub")
+    place = installation(Path("../../a:b/config.yaml"), user=user, secrets=None)
+    unit = rendered(place)["darkstar-plan.service"]
+    found = settings(unit)
+    assert ".." not in unit
+    assert found["WorkingDirectory"] == [str(tmp_path)]  # where link/.. is
+    assert found["ExecStart"][0].endswith(f' --config "{real}/config.yaml"')
+    # The store is reached by a link into another folder, where SQLite writes beside it.
+    bound = {tmp_path, real, data, tmp_path / "models"}
+    assert {one.replace('"', "") for one in found["BindPaths"]} == {f"-{one}" for one in bound}
+    (tmp_path / "models").mkdir()
+    verified(written(place, tmp_path / "units"), user=user is None)
+
+
+def test_links_to_what_services_do_not_see_are_shown_with_it(tmp_path: Path) -> None:
+    make_house(tmp_path)
+    (tmp_path / "venv").mkdir()
+    link = Path(f"/var/lib/{tmp_path.name}")  # is not there: only its text counts
+    place = installation(tmp_path / "config.yaml", user="darkstar", secrets=None)
+    assert place.secrets == tmp_path / "secrets.yaml"
+    (tmp_path / "way").symlink_to(tmp_path / "venv")
+    unit = rendered(replace(place, needed=(tmp_path / "way", link)))["darkstar-plan.service"]
+    assert settings(unit)["BindReadOnlyPaths"] == [f"-{tmp_path}/venv", f"-{tmp_path}/way"]
+
+
 HUT = "{zone: UTC, area: se4, grid: {max_import_kw: 11, max_export_kw: 11}, tariff: {}}"
 
 
@@ -357,6 +401,8 @@ def install(folder: Path, *words: str) -> Result:
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A house whose user units go to ``config/systemd/user``, its system units to ``system``."""
+    tmp_path /= "my house"
+    tmp_path.mkdir()
     make_house(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setattr(runners.install_units, "SYSTEM_FOLDER", tmp_path / "system")
@@ -368,7 +414,7 @@ def test_a_dry_run_prints_all_and_writes_nothing(house: Path) -> None:
     done = install(house, "--dry-run", "--run-as", "nobody-here")
     assert done.exit_code == 0, done.output
     assert sorted(house.rglob("*")) == before
-    shown = re.findall(r"^# (/\S+)$", done.stdout, re.MULTILINE)
+    shown = re.findall(r"^# (/.+)$", done.stdout, re.MULTILINE)
     assert shown == [
         str(house / "system" / f"darkstar-{job.name}.{end}")
         for job in JOBS
@@ -389,6 +435,11 @@ def test_user_units_are_written_once_and_what_is_left_over_is_told(house: Path) 
     make_folder(house)  # without mirror, publish and Home Assistant
     left = install(house, "--user").stdout.splitlines()
     gone = [line for line in left if line.startswith("no longer wanted: ")]
+    # What is printed can be pasted into a shell.
+    for line in gone:
+        name = re.findall(r"--now (\S+)\.timer", line)[0]
+        both = [str(folder / f"{name}.{end}") for end in ("timer", "service")]
+        assert shlex.split(line.partition(" && ")[2]) == ["rm", *both]
     assert [re.findall(r"--now (\S+)", line) for line in gone] == [
         [f"darkstar-{job}.timer"] for job in ("mirror", "publish", "record")
     ]
