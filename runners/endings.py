@@ -47,6 +47,7 @@ def _expected() -> Iterator[tuple[type[Exception], int]]:
         ("mpc.errors", "SolverError", EX_TEMPFAIL),
         ("mpc.errors", "PlanError", EX_DATAERR),
         ("telemetry.errors", "StoreBusyError", EX_TEMPFAIL),
+        ("telemetry.errors", "StoreUnreachableError", EX_UNAVAILABLE),
         ("telemetry.errors", "CopyError", EX_CANTCREAT),
         ("telemetry.errors", "PeerAuthError", EX_NOPERM),
         ("telemetry.errors", "PeerUnreachableError", EX_UNAVAILABLE),

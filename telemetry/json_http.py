@@ -17,11 +17,14 @@ from telemetry.errors import (
     PeerReplyError,
     PeerUnreachableError,
 )
+from telemetry.whole_answer import whole_answer
 
 if TYPE_CHECKING:
     import httpx
 
 RETRY_PAUSES_SECONDS = (2.0, 10.0)
+WHOLE_SECONDS = 60.0
+"""For one answer, whatever its reads take."""
 CURE_LATER = "try again later"
 _CURE_ASK = "correct what was asked for"
 _CURE_REPLY = "try again later; if it persists, the service has changed: say so in an issue"
@@ -76,7 +79,7 @@ def _once(client: httpx.Client, url: str, params: Mapping[str, str], peer: str) 
     except ImportError as err:
         raise MissingExtraError("httpx", "live", f"asking {peer}") from err
     try:
-        reply = client.get(url, params=dict(params))
+        reply = whole_answer(client, "GET", url, seconds=WHOLE_SECONDS, params=dict(params))
     except HTTPError as err:
         reason = f"no answer ({type(err).__name__}: {err})"
         raise PeerUnreachableError(peer, reason, CURE_LATER) from err

@@ -279,6 +279,32 @@ def test_a_store_that_another_one_holds(
     assert "is busy: database is locked; another process holds it; try again" in line
 
 
+@cases(tuple(one for one in JOBS if one.name != "train"))
+def test_a_store_whose_server_is_down(folder: Path, one: Job) -> None:
+    url = "mysql+pymysql://me:hunter2@127.0.0.1:9/darkstar"
+    make_folder(folder, home=WIRED, top={**MIRROR, "store": {"url": url}})
+    words = ("--no-reference",) if one.name == "validate" else ()
+    line = one_red_line(run(folder, one, *words), one, 69)
+    assert "check host and port of store.url" in line or "store" not in line
+    assert "hunter2" not in line
+
+
+def test_a_configuration_that_may_not_be_read_is_one_that_cannot_be_used(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a slip of the command line: it has its code and its summary."""
+    monkeypatch.setattr("os.access", lambda *_: False)
+    told(run(folder, JOBS[-1]), 0)  # as it can be read all the same
+
+    def refused(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_text", refused)
+    line = one_red_line(run(folder, JOBS[-1]), JOBS[-1], 78)
+    assert "config.yaml" in line
+    assert "Permission denied" in line
+
+
 # The clock
 
 
