@@ -54,8 +54,10 @@ def check_store(config: Config) -> tuple[Store | None, list[Line]]:
     """Return the store, opened for reading, and what is to be said of it."""
     place = config.store_url
     if "://" not in place and not Path(place).exists():
+        wired = any(home.home_assistant is not None for home in config.homes.values())
+        cure = "darkstar record makes it, or " if wired else ""
         return None, [
-            failure("store", f"{Path(place).name} is not there yet", "darkstar record makes it")
+            failure("store", f"{Path(place).name} is not there yet", f"{cure}darkstar import FILE")
         ]
     try:
         store = Store.open(place, system_id=config.system.system_id, read_only=True)

@@ -19,11 +19,11 @@ from pathlib import Path
 import typer
 
 import runners
-from runners.config import load_config
+from runners.config import Config, load_config
 from runners.errors import EX_CANTCREAT, EX_NOINPUT, ConfigError, Problem
 from runners.output import make_folder, many, write_text
 from runners.secrets import SECRETS_FILE
-from runners.units import Installation, rendered
+from runners.units import Installation, rendered, written_folders
 
 __all__ = ["SYSTEM_FOLDER", "SYSTEM_USER", "installation", "run_install_units"]
 
@@ -74,7 +74,8 @@ def run_install_units(
     written = [name for name, text in units.items() if _put(target / name, text)]
     same = len(units) - len(written)
     typer.echo(f"{target}: {many(len(written), 'unit')} written, {same} as before")
-    for line in _next_steps(target, units, user=user):
+    steps = _next_steps(target, units, user=user)
+    for line in steps if user else [*_to_own(place.config, run_as), *steps]:
         typer.echo(line)
 
 
@@ -166,6 +167,21 @@ def _put(path: Path, text: str) -> bool:
         return False
     write_text(path, text)
     return True
+
+
+def _to_own(config: Config, name: str) -> list[str]:
+    """Return the commands that let who runs the jobs read the configuration and write."""
+    uid = pwd.getpwnam(name).pw_uid
+    places = {one.resolve() for one in (*written_folders(config), config.path) if one.exists()}
+    others = sorted(one for one in places if uid not in (0, one.stat().st_uid))
+    tops = [one for one in others if not any(above in others for above in one.parents)]
+    if not tops:
+        return []
+    chown = shlex.join(["chown", "-R", name, *map(str, tops)])
+    return [
+        f"the jobs run as {name}, and what they read and write must be theirs (or --run-as its owner):",
+        f"  {chown}",
+    ]
 
 
 def _next_steps(folder: Path, units: Mapping[str, str], *, user: bool) -> list[str]:

@@ -20,7 +20,16 @@ from urllib.parse import quote
 
 from runners.config import Config
 
-__all__ = ["JOBS", "Command", "Installation", "Job", "commands_of", "rendered", "wanted_jobs"]
+__all__ = [
+    "JOBS",
+    "Command",
+    "Installation",
+    "Job",
+    "commands_of",
+    "rendered",
+    "wanted_jobs",
+    "written_folders",
+]
 
 _STATE = Path("/var/lib/darkstar")
 """What ``StateDirectory=darkstar`` is for units of the system."""
@@ -287,23 +296,33 @@ def _order(job: Job, names: set[str], *, system: bool) -> Iterator[str]:
 
 def _folders(place: Installation) -> list[str]:
     """Return where a service works, and what it may write and see there."""
-    from telemetry.store_copy import store_file  # noqa: PLC0415 - SQLAlchemy
-
-    config, store = place.config, store_file(place.config.store_url)
+    store = _store(place.config)
     works_in = "%S/darkstar" if store is None else str(store.parent.resolve()).replace("%", "%%")
     lines = [f"WorkingDirectory={works_in}", "StateDirectory=darkstar"]
     if not place.guarded:
         return lines
     hidden = (_HOMES if place.user else ()) + _TEMPORARY_FOLDERS
-    written = [config.path.parent, config.models_folder]
-    if store is not None:
-        written += [store.parent, store.resolve().parent]
-    writes = _ways(written)
+    writes = written_folders(place.config)
     for folder in sorted(one for one in writes if not one.is_relative_to(_STATE)):
         setting = _BIND if _is_in(folder, hidden) else "ReadWritePaths"
         lines.append(f"{setting}=-{_word(str(folder))}")
     seen = sorted({one for one in _ways(place.needed) if _is_in(one, hidden)} - writes)
     return lines + [f"{_BIND_READ_ONLY}=-{_word(str(folder))}" for folder in seen]
+
+
+def written_folders(config: Config) -> set[Path]:
+    """Return the folders that jobs write to, by every way to them."""
+    store, written = _store(config), [config.path.parent, config.models_folder]
+    if store is not None:
+        written += [store.parent, store.resolve().parent]
+    return _ways(written)
+
+
+def _store(config: Config) -> Path | None:
+    """Return the file of the store; None: a server has it."""
+    from telemetry.store_copy import store_file  # noqa: PLC0415 - SQLAlchemy
+
+    return store_file(config.store_url)
 
 
 def _ways(folders: Iterable[Path]) -> set[Path]:

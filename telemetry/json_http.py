@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import httpx
 
 RETRY_PAUSES_SECONDS = (2.0, 10.0)
+TRIES = 1 + len(RETRY_PAUSES_SECONDS)
 WHOLE_SECONDS = 60.0
 """For one answer, whatever its reads take."""
 CURE_LATER = "try again later"
@@ -49,6 +50,7 @@ def get_json(
     *,
     peer: str,
     sleep: Callable[[float], None],
+    tries: int = TRIES,
 ) -> object | None:
     """Return the JSON of a GET request, or ``None`` where there is nothing (204, 404).
 
@@ -58,6 +60,7 @@ def get_json(
         params: the query.
         peer: name of the service, for errors.
         sleep: waits for seconds.
+        tries: how often it is asked at most, 1 to ``TRIES``.
 
     Raises:
         PeerUnreachableError: no answer, or HTTP 429 or 5xx, on every try.
@@ -65,7 +68,7 @@ def get_json(
         PeerReplyError: any other refusal, with the reason the service gives, or no JSON.
         MissingExtraError: httpx is not installed.
     """
-    for pause in RETRY_PAUSES_SECONDS:
+    for pause in RETRY_PAUSES_SECONDS[: tries - 1]:
         try:
             return _once(client, url, params, peer)
         except PeerUnreachableError:
