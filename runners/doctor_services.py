@@ -18,6 +18,7 @@ from telemetry.errors import (
     SchemaVersionError,
     SensorError,
     StoreBusyError,
+    StoreUnreachableError,
     TelemetryError,
 )
 from telemetry.homeassistant.client import HomeAssistant
@@ -63,6 +64,8 @@ def check_store(config: Config) -> tuple[Store | None, list[Line]]:
         store = Store.open(place, system_id=config.system.system_id, read_only=True)
     except StoreBusyError as err:
         return None, [warning("store", str(err), "run the doctor again when that has finished")]
+    except StoreUnreachableError as err:
+        return None, [failure("store", str(err), "start that server, or look at the network")]
     except SchemaVersionError as err:
         cure = "darkstar upgrade" if err.older else "update Darkstar, or put a copy in its place"
         return None, [failure("store", str(err), cure)]

@@ -179,7 +179,7 @@ def _to_own(config: Config, name: str) -> list[str]:
         return []
     chown = shlex.join(["chown", "-R", name, *map(str, tops)])
     return [
-        f"the jobs run as {name}, and what they read and write must be theirs (or --run-as its owner):",
+        f"jobs run as {name}, and what they read and write must be theirs (or --run-as its owner):",
         f"  {chown}",
     ]
 

@@ -468,7 +468,7 @@ def test_who_runs_the_jobs_must_own_what_they_write(house: Path) -> None:
     done = install(house, "--run-as", "nobody")
     assert done.exit_code == 0, done.output
     assert f"  chown -R nobody '{house}'\n" in done.stdout
-    assert "the jobs run as nobody, and what they read and write must be theirs" in done.stdout
+    assert "jobs run as nobody, and what they read and write must be theirs" in done.stdout
     for path in (house, *house.iterdir()):
         os.chown(path, nobody.pw_uid, -1)
     assert "chown" not in install(house, "--run-as", "nobody").stdout
