@@ -121,7 +121,7 @@ def market_at(url: str) -> Callable[[str], Any]:
 def weather_at(url: str) -> Callable[[], Any]:
     @contextmanager
     def opened() -> Iterator[OpenMeteo]:
-        with httpx.Client() as client:
+        with httpx.Client(timeout=60.0) as client:  # other processes may be at work here
             forecast = f"{url}/v1/forecast"
             yield OpenMeteo(client, forecast_url=forecast, sleep=lambda _: None)
 
