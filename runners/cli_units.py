@@ -1,4 +1,4 @@
-"""``darkstar install-units``: the options."""
+"""``darkstar install-units`` and ``run-job``: the options."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from runners.cli_options import ConfigOption, job
 
-__all__ = ["install_units"]
+__all__ = ["install_units", "run_job_commands"]
 
 
 @job
@@ -38,3 +38,16 @@ def install_units(
     run_install_units(
         config_path=config, user=user, run_as=run_as, secrets=secrets, dry_run=dry_run
     )
+
+
+@job
+def run_job_commands(
+    name: Annotated[str, typer.Argument(metavar="JOB", help="As of its unit: darkstar-JOB.")],
+    config: ConfigOption = Path("config.yaml"),
+) -> None:
+    """Run all commands of a timer's job, one after the other, as its unit does."""
+    from runners.run_job import run_commands  # noqa: PLC0415
+
+    code = run_commands(name, config_path=config)
+    if code:
+        raise typer.Exit(code)

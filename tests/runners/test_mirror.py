@@ -27,7 +27,7 @@ from tests.runners.test_record import hold_lock
 from tests.telemetry.mirrors import episode, put, rows
 
 DATABASE = "mirror_command"
-LOCK_FILE = ".darkstar-mirror.lock"
+LOCK_FILE = ".darkstar.sqlite-mirror.lock"
 PASSWORD = "hunter2-and-more"  # noqa: S105 - the secret that must not show
 MIRROR = "mirror: {host: nas, user: darkstar, password: !secret mirror_password}\n"
 EPISODES, KILLS, MOST_TRIES = 400, 8, 40
