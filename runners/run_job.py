@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from runners.config import load_config
@@ -23,12 +24,16 @@ _SIGNALS = 128
 """From here on an exit code tells of a signal."""
 
 
-def run_commands(name: str, *, config_path: Path) -> int:
+def run_commands(
+    name: str, *, config_path: Path, now: datetime | None = None, dry_run: bool = False
+) -> int:
     """Run the commands of a job, and return the exit code.
 
     Args:
         name: of the job, as of its unit.
         config_path: the configuration.
+        now: the moment as all of them shall believe it, aware; None: the clock's.
+        dry_run: they ask and compute all, and write nothing.
 
     Raises:
         ConfigError: the configuration, no such job, or one that no home has a use for.
@@ -40,9 +45,11 @@ def run_commands(name: str, *, config_path: Path) -> int:
         known = ", ".join(job.name for job in JOBS if commands_of(job, config))
         message = f"no job that a home of {config_path} has a use for; name one of: {known}"
         raise ConfigError("run-job", [Problem("JOB", name, message)], exit_code=EX_USAGE)
+    given = ["--dry-run"] if dry_run else []
+    given += [] if now is None else ["--now", now.isoformat()]
     codes: list[int] = []
     for words in commands:
-        codes.append(_run(words))
+        codes.append(_run([*words, *given]))
         if codes[-1] >= _SIGNALS:
             return codes[-1]
     failures = [code for code in codes if code]

@@ -321,8 +321,8 @@ def two_homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run_job(folder: Path, name: str) -> Result:
-    words = ["run-job", name, "--config", str(folder / "config.yaml")]
+def run_job(folder: Path, name: str, *more: str) -> Result:
+    words = ["run-job", name, "--config", str(folder / "config.yaml"), *more]
     return CliRunner().invoke(app, words)
 
 
@@ -337,6 +337,17 @@ def test_a_home_that_fails_is_told_and_keeps_no_other_from_its_turn(two_homes: P
     # Each home's files go to a folder of its own.
     assert (two_homes / "out" / "demo" / "schedule.json").exists()
     assert not (two_homes / "out" / "schedule.json").exists()
+
+
+def test_all_commands_believe_the_same_moment_and_none_writes_in_a_dry_run(two_homes: Path) -> None:
+    before = (two_homes / "darkstar.sqlite").read_bytes()
+    done = run_job(two_homes, "plan", "--dry-run", "--now", NOW.isoformat())
+    summaries = [line for line in done.stderr.splitlines() if line.startswith("job=")]
+    moment = f"{NOW:%Y-%m-%dT%H:%M:%S}Z"
+    assert len(summaries) == 2
+    assert all(f"dry_run=true now={moment}" in line for line in summaries)
+    assert (two_homes / "darkstar.sqlite").read_bytes() == before
+    assert not (two_homes / "out").exists()
 
 
 @pytest.mark.parametrize(
