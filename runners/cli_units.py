@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from runners.cli_options import ConfigOption, job
+from runners.cli_options import ConfigOption, DryRunOption, NowOption, job
 
 __all__ = ["install_units", "run_job_commands"]
 
@@ -44,10 +44,15 @@ def install_units(
 def run_job_commands(
     name: Annotated[str, typer.Argument(metavar="JOB", help="As of its unit: darkstar-JOB.")],
     config: ConfigOption = Path("config.yaml"),
+    *,
+    dry_run: DryRunOption = False,
+    now: NowOption = None,
 ) -> None:
     """Run all commands of a timer's job, one after the other, as its unit does."""
     from runners.run_job import run_commands  # noqa: PLC0415
 
-    code = run_commands(name, config_path=config)
+    options = ["--dry-run"] if dry_run else []
+    options += [] if now is None else ["--now", now]
+    code = run_commands(name, config_path=config, options=options)
     if code:
         raise typer.Exit(code)

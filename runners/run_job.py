@@ -23,12 +23,13 @@ _SIGNALS = 128
 """From here on an exit code tells of a signal."""
 
 
-def run_commands(name: str, *, config_path: Path) -> int:
+def run_commands(name: str, *, config_path: Path, options: Sequence[str] = ()) -> int:
     """Run the commands of a job, and return the exit code.
 
     Args:
         name: of the job, as of its unit.
         config_path: the configuration.
+        options: what every command gets besides, such as ``--dry-run``.
 
     Raises:
         ConfigError: the configuration, no such job, or one that no home has a use for.
@@ -42,7 +43,7 @@ def run_commands(name: str, *, config_path: Path) -> int:
         raise ConfigError("run-job", [Problem("JOB", name, message)], exit_code=EX_USAGE)
     codes: list[int] = []
     for words in commands:
-        codes.append(_run(words))
+        codes.append(_run([*words, *options]))
         if codes[-1] >= _SIGNALS:
             return codes[-1]
     failures = [code for code in codes if code]

@@ -321,8 +321,8 @@ def two_homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run_job(folder: Path, name: str) -> Result:
-    words = ["run-job", name, "--config", str(folder / "config.yaml")]
+def run_job(folder: Path, name: str, *options: str) -> Result:
+    words = ["run-job", name, "--config", str(folder / "config.yaml"), *options]
     return CliRunner().invoke(app, words)
 
 
@@ -337,6 +337,15 @@ def test_a_home_that_fails_is_told_and_keeps_no_other_from_its_turn(two_homes: P
     # Each home's files go to a folder of its own.
     assert (two_homes / "out" / "demo" / "schedule.json").exists()
     assert not (two_homes / "out" / "schedule.json").exists()
+
+
+def test_every_command_of_a_job_is_rehearsed_at_the_moment_given(two_homes: Path) -> None:
+    later = NOW + timedelta(minutes=2)
+    done = run_job(two_homes, "plan", "--dry-run", "--now", later.isoformat())
+    summaries = [line for line in done.stderr.splitlines() if line.startswith("job=")]
+    assert len(summaries) == 2
+    assert all(" dry_run=true now=2025-06-12T11:22:00Z" in line for line in summaries)
+    assert not (two_homes / "out").exists()
 
 
 @pytest.mark.parametrize(
