@@ -102,10 +102,17 @@ class JobRun:
     _facts: dict[str, object] = field(default_factory=dict)
     _held: ExitStack = field(default_factory=ExitStack)
 
-    def begins(self, config: Config, homes: Sequence[str] = ()) -> bool:
+    def begins(
+        self, config: Config, homes: Sequence[str] = (), *, whole_store: bool = False
+    ) -> bool:
         """Take the lock until the run ends; return False, and say so, where another one has it.
 
         Runs about one home each keep out of each other's way only where it is the same one.
+
+        Args:
+            config: whose store.
+            homes: whose facts it is about.
+            whole_store: whether it is about all that is stored, whichever homes are configured.
 
         Raises:
             ConfigError: the lock's file cannot be made.
@@ -113,17 +120,17 @@ class JobRun:
         self.homes = tuple(homes)
         if self.dry_run or self.look_back:
             return True
-        if self._locked(config):
+        if self._locked(config, whole_store=whole_store):
             self.locked_job = self.job
             return True
         self._left = True
         _say(f"another darkstar {self.job} is at work here: left it to that one")
         return False
 
-    def _locked(self, config: Config) -> bool:
+    def _locked(self, config: Config, *, whole_store: bool) -> bool:
         """Whether nobody else had the lock."""
         of_all = lock_file(config, self.job)
-        if len(self.homes) != 1:
+        if whole_store or len(self.homes) != 1:
             return self._held.enter_context(only_one(of_all))
         of_home = lock_file(config, self.job, self.homes[0])
         return self._held.enter_context(one_of_many(of_all)) and self._held.enter_context(
