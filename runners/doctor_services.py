@@ -18,6 +18,7 @@ from telemetry.errors import (
     SchemaVersionError,
     SensorError,
     StoreBusyError,
+    StoreUnreachableError,
     TelemetryError,
 )
 from telemetry.homeassistant.client import HomeAssistant
@@ -54,13 +55,17 @@ def check_store(config: Config) -> tuple[Store | None, list[Line]]:
     """Return the store, opened for reading, and what is to be said of it."""
     place = config.store_url
     if "://" not in place and not Path(place).exists():
+        wired = any(home.home_assistant is not None for home in config.homes.values())
+        cure = "darkstar record makes it, or " if wired else ""
         return None, [
-            failure("store", f"{Path(place).name} is not there yet", "darkstar record makes it")
+            failure("store", f"{Path(place).name} is not there yet", f"{cure}darkstar import FILE")
         ]
     try:
         store = Store.open(place, system_id=config.system.system_id, read_only=True)
     except StoreBusyError as err:
         return None, [warning("store", str(err), "run the doctor again when that has finished")]
+    except StoreUnreachableError as err:
+        return None, [failure("store", str(err), "start that server, or look at the network")]
     except SchemaVersionError as err:
         cure = "darkstar upgrade" if err.older else "update Darkstar, or put a copy in its place"
         return None, [failure("store", str(err), cure)]

@@ -1,8 +1,15 @@
 """Advisory locks on files beside the store, let go when the process ends, however it ends.
 
-A job holds ``.darkstar-JOB.lock`` alone. Every command that writes holds ``.darkstar-store.lock``
-together with others while it has the store open; an upgrade of the store holds all of them alone
-(``runners.store_access``).
+They are named after the store, so that two stores in one folder have nothing to do with each other
+(below for ``darkstar.sqlite``):
+
+    .darkstar.sqlite-JOB.lock        a job that is about no home, or about several, holds it alone;
+                                     one that is about one home, together with others
+    .darkstar.sqlite-JOB-HOME.lock   and that one alone
+    .darkstar.sqlite-store.lock      every command that writes, together with others, while it has
+                                     the store open
+
+An upgrade of the store holds all but those of single homes alone (``runners.store_access``).
 """
 
 from __future__ import annotations
@@ -14,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, TextIO
+from urllib.parse import quote
 
 from runners.errors import EX_CANTCREAT, ConfigError, Problem
 
@@ -23,13 +31,36 @@ if TYPE_CHECKING:
 __all__ = ["lock_file", "one_of_many", "only_one"]
 
 _NAP_SECONDS = 0.05
+_SERVER_PORT = 3306
 
 
-def lock_file(config: Config, job: str) -> Path:
-    """Return the lock's file: beside a store that is a file, else beside the configuration."""
-    url = config.store_url
-    beside = config.path if "://" in url else Path(url)
-    return beside.parent / f".darkstar-{job}.lock"
+def lock_file(config: Config, job: str, home: str | None = None) -> Path:
+    """Return the lock's file: beside a store that is a file, else beside the configuration.
+
+    Args:
+        config: whose store; ways to one file by links are one store.
+        job: whose lock.
+        home: the one that the job is about; None: whichever.
+    """
+    folder, store = _store(config)
+    of_home = "" if home is None else f"-{quote(home, safe='')}"
+    return folder / f".{store}-{job}{of_home}.lock"
+
+
+def _store(config: Config) -> tuple[Path, str]:
+    """Return the folder for locks of a store, and its name as one of files."""
+    place = config.store_url
+    if "://" not in place:
+        file = Path(place).resolve()
+        return file.parent, file.name
+    from sqlalchemy import make_url  # noqa: PLC0415 - 0.1 s, and most stores are paths
+
+    url = make_url(place)
+    if url.get_backend_name() == "sqlite":
+        file = Path(url.database or "").resolve()
+        return file.parent, file.name
+    server = f"{url.host or 'localhost'}:{url.port or _SERVER_PORT}/{url.database}"
+    return config.path.parent, quote(server, safe="")
 
 
 @contextmanager

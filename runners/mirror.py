@@ -53,7 +53,7 @@ def run_mirror(
     with job_run("mirror", now=now, dry_run=dry_run) as run:
         config = load_config(config_path)
         server = config.mirror_server()
-        if run.begins(config, list(config.homes)):
+        if run.begins(config, list(config.homes), whole_store=True):
             found = _mirror(config, server, run, console(json_path), everything=everything)
             if json_path is not None:
                 where = {"server": server.place, "database": server.database}

@@ -61,7 +61,9 @@ def report_plan(
     plot: bool,
     explain: bool,
 ) -> None:
-    """Print the plan and its summary; write schedule.json and plan.png.
+    """Write schedule.json and plan.png, then print the plan and its summary.
+
+    Files go first: whoever does not read to the end keeps no schedule from being written.
 
     Args:
         config: names, zone and currency.
@@ -77,14 +79,14 @@ def report_plan(
         ConfigError: a file cannot be written.
     """
     zone, currency = config.home_config(home_id).zone, config.home_currency(home_id)
+    files = "nothing: a dry run"
+    if out_dir is not None:
+        files = ", ".join(_written(config, home_id, run, schedule, out_dir, plot=plot))
     out = console(json_path)
     out.print(plan_table(run.plan, zone, currency=currency))
     if explain:
         for sentence in run.plan.explain(zone):
             out.print(sentence, soft_wrap=True)
-    files = "nothing: a dry run"
-    if out_dir is not None:
-        files = ", ".join(_written(config, home_id, run, schedule, out_dir, plot=plot))
     rows = _summary(run, home_id, currency, _pairing(config, home_id))
     rows += [("asked for", outcome_line(one, run.plan, zone)) for one in run.asked]
     rows += [("substituted", str(one)) for one in run.substitutions]

@@ -28,6 +28,7 @@ from telemetry.errors import (
     SchemaVersionError,
     StoreBusyError,
     StoreError,
+    StoreUnreachableError,
     TelemetryError,
 )
 from telemetry.schema import SCHEMA_HEAD
@@ -52,12 +53,18 @@ _WANT = (
 )
 # SQLITE_BUSY, SQLITE_LOCKED; of MariaDB: connections used up, lock wait, deadlock, time limits.
 _BUSY = frozenset({5, 6, 1040, 1205, 1213, 1969, 3024})
+# CR_CONNECTION_ERROR, CR_CONN_HOST_ERROR, CR_SERVER_GONE_ERROR, CR_SERVER_LOST of MariaDB.
+_UNREACHABLE = frozenset({2002, 2003, 2006, 2013})
 _NO_TLS = 2026
 _CURES = {
     8: "it is read-only; check the rights of the file and its folder",
-    10: "the disk does not answer as it should; check it and its mount",
+    10: "the disk is full or does not answer as it should; check its room and its mount",
     11: "it is damaged; put a copy in its place",
     13: "the disk is full; free some space and repeat",
+    14: (
+        "it is not there yet, and darkstar record or darkstar import FILE makes it; or its path or "
+        "rights are wrong"
+    ),
     26: "it is another file; check the path",
     1021: "the disk of the server is full; free some space and repeat",
     4047: "set innodb_read_only_compressed = OFF there",
@@ -209,6 +216,9 @@ def _fault(store: str, err: sa.exc.DBAPIError) -> StoreError:
         return StoreBusyError(store, f"is busy: {said}; {cure}")
     if tls_error(err.orig) is not None:
         code = _NO_TLS
+    elif code in _UNREACHABLE:
+        cure = "check host and port of store.url and, for a server, that it runs; then try again"
+        return StoreUnreachableError(store, f"cannot be used: {said}; {cure}")
     cure = _CURES.get(code, "check path, rights and, for a server, that it runs")
     return StoreError(store, f"cannot be used: {said}; {cure}")
 

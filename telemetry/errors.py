@@ -17,6 +17,7 @@
     │   └── PeerReplyError      it answered what nobody can use
     └── StoreError            the database is absent, full, broken or not a store
         ├── StoreBusyError      another process holds it; the same call may succeed later
+        ├── StoreUnreachableError  its server does not answer
         ├── SchemaVersionError  the store was written by another version
         ├── MigrationError      it could not be brought to the schema of this one
         ├── CopyError           no copy of it could be written
@@ -150,6 +151,10 @@ class StoreError(TelemetryError):
 
 class StoreBusyError(StoreError):
     """A lock or a time limit stood in the way: try again later."""
+
+
+class StoreUnreachableError(StoreError):
+    """The server of the store does not answer: try again later."""
 
 
 class SchemaVersionError(StoreError):

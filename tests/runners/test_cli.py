@@ -45,6 +45,7 @@ def test_help_lists_the_commands() -> None:
         "status",
         "doctor",
         "install-units",
+        "run-job",
         "backup",
         "upgrade",
         "report",

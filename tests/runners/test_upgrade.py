@@ -113,7 +113,7 @@ def until(true: object, seconds: float = 60.0) -> None:
 
 
 def is_held(folder: Path, job: str) -> bool:
-    with only_one(folder / f".darkstar-{job}.lock") as mine:
+    with only_one(folder / f".darkstar.sqlite-{job}.lock") as mine:
         return not mine
 
 
@@ -288,8 +288,8 @@ def test_a_disk_without_room_ends_with_a_word(older: Path, monkeypatch: pytest.M
 def test_a_lock_belongs_to_whom_its_folder_belongs(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         os.chown(tmp_path, 65534, 65534)
-    with only_one(tmp_path / ".darkstar-plan.lock"):
-        found = (tmp_path / ".darkstar-plan.lock").stat()
+    with only_one(tmp_path / ".darkstar.sqlite-plan.lock"):
+        found = (tmp_path / ".darkstar.sqlite-plan.lock").stat()
     assert (found.st_uid, found.st_gid) == (tmp_path.stat().st_uid, tmp_path.stat().st_gid)
 
 
