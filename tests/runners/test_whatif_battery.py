@@ -122,7 +122,7 @@ def test_a_store_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> No
     (folder / "darkstar.sqlite").unlink()
     done = run(folder, "whatif", "battery", "--kwh", "5", "--no-plot")
     assert done.exit_code == 65
-    assert "unable to open database file; check path, rights" in done.output
+    assert "darkstar record or darkstar import FILE makes it" in " ".join(done.output.split())
     assert [path.name for path in folder.iterdir()] == ["config.yaml"]
 
 
