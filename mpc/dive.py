@@ -2,7 +2,7 @@
 
 The relaxation, tightened by (X7) of ``exactness``, rarely leaves more than some slots undecided:
 they sell while the house buys or while the battery charges. A dive decides the clearest half of
-them, solves again from the last basis, and goes on until none is undecided:
+them, in the end all, solves again from the last basis, and goes on until none is undecided:
 
     share of selling = counted / (discharge_max - net),  against that of charging, or half   (V1)
 
@@ -10,6 +10,7 @@ What it finds is a plan, and the tightened relaxation a bound of its cost: how f
 says whether a search is worth its time. Units: kWh per slot at the AC bus.
 """
 
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from mpc.solver import LpSolver
 __all__ = ["Dive", "dive"]
 
 _TINY_KWH = 1e-6
+_TURNS = 16
 
 
 class Dive(NamedTuple):
@@ -46,12 +48,12 @@ def dive(problem: Problem, model: HouseModel, solver: LpSolver) -> Dive | None:
     matrix, numbers, columns = search.lp.matrix(), search.numbers(), search.model
     solution = solver.solve(matrix, numbers)
     bound, decided = solution.objective, none.copy()
-    while True:
+    for turn in count():
         state = _State.of(problem, columns, solution.x)
         undecided = state.undecided & ~decided
         if not undecided.any():
             return Dive(_directions(problem, state.sells), bound)
-        for slot in state.clearest(undecided):
+        for slot in state.clearest(undecided, all_of_them=turn >= _TURNS):
             decided[slot] = True
             if state.selling[slot] >= 0.0:
                 numbers.col_upper[columns.charge][slot] = 0.0
@@ -62,7 +64,8 @@ def dive(problem: Problem, model: HouseModel, solver: LpSolver) -> Dive | None:
         try:
             solution = solver.solve(matrix, numbers, solution.basis)
         except SolverError:
-            return None
+            break
+    return None
 
 
 class _State(NamedTuple):
@@ -94,9 +97,12 @@ class _State(NamedTuple):
         full = np.maximum(problem.charge_max, _TINY_KWH)
         return cls(sells, charges | buys, share - np.where(charges, charge / full, 0.5))
 
-    def clearest(self, among: Mask) -> list[int]:
-        """Return the half of some slots, at least one, whose share says most."""
+    def clearest(self, among: Mask, *, all_of_them: bool) -> list[int]:
+        """Return the half of some slots, at least one, whose share says most; or all."""
         slots = np.flatnonzero(among)
+        if all_of_them:
+            every: list[int] = slots.tolist()
+            return every
         order = np.argsort(-np.abs(self.selling[slots]), kind="stable")
         chosen: list[int] = slots[order[: (slots.size + 1) // 2]].tolist()
         return chosen

@@ -55,6 +55,7 @@ RELATIVE_MONEY = 1e-7
 """Equality of objectives, times (1 + sum |price * energy|): design.md, "energy_value"."""
 ENGINES = ("highs", "storage", "auto")
 _MAX_ROUNDS = 8
+_STOP_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -252,7 +253,7 @@ class Planner:
         bound = -np.inf
         for _ in range(_MAX_ROUNDS):
             directions, found = find_directions(
-                problem, model, suspects, max_nodes=self.max_nodes, abs_gap=0.1 * tolerance
+                problem, model, suspects, max_nodes=self.max_nodes, abs_gap=_STOP_SHARE * tolerance
             )
             bound = max(bound, found)
             if directions is None:
