@@ -15,7 +15,7 @@ from benchmarks.cases import SITE
 from runners.results_homes import ReferenceHome, demo_home
 from sim.asof import BaselineForecasts
 from sim.battery_days import stretches_of
-from sim.battery_sizes import Stretches, resized, run_sizes
+from sim.battery_sizes import Stretches, run_sizes, sized
 from sim.day_runs import run_of
 from sim.planning import HomeModel, zone_of
 from sim.replay import Dispatch, Policy, replay
@@ -38,7 +38,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[HomeModel, 
 
 def test_seven_batteries(benchmark: BenchmarkFixture, home: tuple[HomeModel, Stretches]) -> None:
     model, stretches = home
-    homes = [resized(model, kwh) for kwh in SIZES_KWH]
+    homes = [sized(model, kwh) for kwh in SIZES_KWH]
     workers = os.cpu_count() or 1
     years = benchmark.pedantic(
         lambda: run_sizes(homes, stretches, workers=workers), rounds=3, warmup_rounds=1

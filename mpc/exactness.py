@@ -21,6 +21,14 @@ load exports. In slots that count (RQ4), with serve the part of the discharge up
 
     export_discharge[t] <= (discharge_max - net) * giving[t],  serve[t] >= net * giving[t]   (X6)
 
+What a slot that counts can do at all, to charge, to serve, or to serve all of it and give, is the
+convex hull of
+
+    export_discharge[t] * net <= serve[t] * (discharge_max - net)
+    charge[t] / charge_max + serve[t] / net <= 1,  without net load: discharge[t] / its max   (X7)
+
+and holds in every search: it says nearly all that the binaries say.
+
 Each binary gets the tightest big-M the problem allows. The search ends with directions; the plan,
 its duals and its cost then come from the LP with these directions fixed, the bound from the search.
 """
@@ -37,7 +45,15 @@ from mpc.model import HouseModel, flow_bounds
 from mpc.problem import Problem
 from mpc.solver import solve_with_binaries
 
-__all__ = ["Directions", "Suspects", "find_directions", "fix_directions", "suspects_of"]
+__all__ = [
+    "Directions",
+    "Mask",
+    "Search",
+    "Suspects",
+    "find_directions",
+    "fix_directions",
+    "suspects_of",
+]
 
 Mask = NDArray[np.bool_]
 
@@ -149,7 +165,7 @@ def find_directions(
         The directions of the best plan found (None if the nodes ran out before one was), and a
         proven lower bound of the objective.
     """
-    search = _Search(problem, model, suspects)
+    search = Search(problem, model, suspects)
     numbers = search.numbers()
     x, bound = solve_with_binaries(
         search.lp.matrix(), numbers, max_nodes=max_nodes, abs_gap=abs_gap
@@ -183,7 +199,7 @@ def rounded_directions(problem: Problem, suspects: Suspects, flows: Flows | None
     )
 
 
-class _Search:
+class Search:
     """The LP of a house with binaries added."""
 
     def __init__(self, problem: Problem, model: HouseModel, suspects: Suspects) -> None:
@@ -211,6 +227,7 @@ class _Search:
             (fresh.all_import, most_import),
         )
         self.giving = self._giving()
+        self._hull()
         self.inside = self._window() if problem.start_side else slice(0, 0)
 
     def _pair(
@@ -245,6 +262,26 @@ class _Search:
             self.lp.set(_one(served, k), column, p.net[t])
         self._limits += [(beyond, np.zeros(len(slots))), (served, np.zeros(len(slots)))]
         return giving
+
+    def _hull(self) -> None:
+        """Add (X7) in every slot that counts and can give beyond its net load."""
+        p, m, lp = self.problem, self.model, self.lp
+        for t in np.flatnonzero(_counting(p) & (p.discharge_max > np.maximum(p.net, 0.0))).tolist():
+            net, charge = p.net[t], p.charge_max[t]
+            if net > 0.0:
+                row = lp.add_rows(1)
+                lp.set(row, _one(m.export_discharge, t), net / (p.discharge_max[t] - net))
+                lp.set(row, _one(m.discharge, t), -1.0)
+                self._limits.append((row, np.zeros(1)))
+            if charge > 0.0:
+                row = lp.add_rows(1)
+                lp.set(row, _one(m.charge, t), 1.0 / charge)
+                if net > 0.0:
+                    lp.set(row, _one(m.discharge, t), 1.0 / net)
+                else:
+                    given = _one(m.export_discharge, t)
+                    lp.set(row, given, 1.0 / p.discharge_max[t])
+                self._limits.append((row, np.ones(1)))
 
     def _window(self) -> slice:
         """Add (X4); the first slot starts outside."""

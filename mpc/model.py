@@ -138,7 +138,8 @@ class HouseModel:
         self.stored = lp.add_rows(slots)
         self.bus = lp.add_rows(slots)
         self.reserve_row = lp.add_rows(slots if self.structure.reserve else 0)
-        self.requests.add_rows(lp, self.soc, self.export_discharge)
+        given_away = (*self.all_export, self.curtail)
+        self.requests.add_rows(lp, self.soc, self.export_discharge, given_away)
         self.first_single_row = lp.rows
         self.terminal_row = lp.add_rows(1)
         lp.set(self.stored, self.soc, 1.0)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import highspy
 import numpy as np
 
+from mpc.dive import dive
 from mpc.errors import (
     EngineError,
     HorizonError,
@@ -54,6 +55,7 @@ RELATIVE_MONEY = 1e-7
 """Equality of objectives, times (1 + sum |price * energy|): design.md, "energy_value"."""
 ENGINES = ("highs", "storage", "auto")
 _MAX_ROUNDS = 8
+_STOP_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,18 +86,25 @@ class Planner:
             (and numba is installed), else "highs". The plan says which made it.
         max_nodes: nodes a search with binaries visits at most; a search that stops there gives a
             plan of status "feasible" with its gap. Nodes, not seconds: reproducible.
+        max_gap: money that a plan with an export target may cost more than what is proven: only
+            where a few linear programs leave more, it is searched. 0: always, down to rounding.
     """
 
-    def __init__(self, site: Site, *, engine: str = "highs", max_nodes: int = 50) -> None:
+    def __init__(
+        self, site: Site, *, engine: str = "highs", max_nodes: int = 50, max_gap: float = 0.0
+    ) -> None:
         if not isinstance(site, Site):
             raise SiteError("site", repr(site), "an mpc.Site")
         if engine not in ENGINES:
             raise SiteError("engine", repr(engine), f"one of {', '.join(map(repr, ENGINES))}")
         if isinstance(max_nodes, bool) or not isinstance(max_nodes, int) or max_nodes < 0:
             raise SiteError("max_nodes", repr(max_nodes), "a whole number, 0 or more")
+        if not isinstance(max_gap, int | float) or not max_gap >= 0.0:
+            raise SiteError("max_gap", repr(max_gap), "money, 0 or more")
         self.site = site
         self.engine = engine
         self.max_nodes = max_nodes
+        self.max_gap = float(max_gap)
         self._solver = LpSolver()
         self._model: HouseModel | None = None
         self._ring: Ring | None = None
@@ -176,12 +185,28 @@ class Planner:
         suspects = suspects_of(problem)
         if inside:
             suspects |= cheats
-        rounded = rounded_directions(problem, suspects, relaxed.flows if inside else None)
-        best = self._directed(problem, model, rounded)
-        best, bound = self._search(problem, model, suspects, best, tolerance)
-        gap = best.costs.objective - max(bound, relaxed.solution.objective)
+        best, bound = self._first(problem, model, suspects, relaxed if inside else None)
+        bound = max(bound, relaxed.solution.objective)
+        enough = max(tolerance, self.max_gap) if model.structure.export_target else tolerance
+        if best.costs.objective - bound > enough:
+            best, found = self._search(problem, model, suspects, best, enough)
+            bound = max(bound, found)
+        gap = best.costs.objective - bound
         gap = gap if gap > tolerance else 0.0
         return _finish(problem, model, best, warm, gap=gap, one_sided=False)
+
+    def _first(
+        self, problem: Problem, model: HouseModel, suspects: Suspects, relaxed: _Answer | None
+    ) -> tuple[_Answer, float]:
+        """Return a plan by rounding, or by a dive where an export target is asked; and a bound."""
+        if model.structure.export_target and relaxed is not None:
+            found = dive(problem, model, self._solver)
+            if found is not None:
+                answer = self._directed(problem, model, found.directions)
+                if not cheats_in(problem, answer.flows).grid_charge.any():
+                    return answer, found.bound
+        rounded = rounded_directions(problem, suspects, relaxed and relaxed.flows)
+        return self._directed(problem, model, rounded), -np.inf
 
     def _relaxed(
         self, problem: Problem, model: HouseModel, previous: Plan | None
@@ -228,7 +253,7 @@ class Planner:
         bound = -np.inf
         for _ in range(_MAX_ROUNDS):
             directions, found = find_directions(
-                problem, model, suspects, max_nodes=self.max_nodes, abs_gap=0.1 * tolerance
+                problem, model, suspects, max_nodes=self.max_nodes, abs_gap=_STOP_SHARE * tolerance
             )
             bound = max(bound, found)
             if directions is None:

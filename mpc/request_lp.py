@@ -12,14 +12,16 @@ and with an export target:
 Rows:
 
     soc_low[t] <= soc[t] + missing[t] - excess[t] <= soc_high[t]                             (RQ6)
-    counted[t] <= export_discharge[t]                                                        (RQ7)
+    counted[t] <= export_discharge[t],  counted[t] <= all export[t] + curtail[t]            (RQ7)
     sum(counted) + export_missing >= export_kwh                                              (RQ8)
 
     cost = price * (charge where none is wished + discharge where none is wished
                     + missing + excess + export_missing)                                     (RQ9)
 
-(RQ7) counts more than (RQ4) where the split of the discharge is wrong, that is where some goes to
-the grid while the house still imports: ``exactness`` puts a binary there (X6).
+The second half of (RQ7) follows from (RQ4) and the bus; without it, discharge that serves the house
+would count for nothing. Both together still count more than (RQ4) where the split of the discharge
+is wrong, that is where some goes to the grid while the house still imports, or charges at once:
+``exactness`` puts a binary there (X6).
 """
 
 import numpy as np
@@ -48,10 +50,20 @@ class RequestLp:
         """Add what comes once."""
         self.export_missing = lp.add_columns(1 if self._counted else 0)
 
-    def add_rows(self, lp: Lp, soc: slice, export_discharge: slice) -> None:
-        """Add (RQ6), (RQ7)."""
+    def add_rows(
+        self, lp: Lp, soc: slice, export_discharge: slice, given_away: tuple[slice, ...]
+    ) -> None:
+        """Add (RQ6), (RQ7).
+
+        Args:
+            lp: the program.
+            soc: columns of stored energy.
+            export_discharge: columns of discharge beyond the net load.
+            given_away: groups of columns: all export, and what is curtailed.
+        """
         self.target_row = lp.add_rows(self._targets)
         self.counted_row = lp.add_rows(self._counted)
+        self.given_row = lp.add_rows(self._counted)
         if self._targets:
             lp.set(self.target_row, soc, 1.0)
             lp.set(self.target_row, self.missing, 1.0)
@@ -59,6 +71,9 @@ class RequestLp:
         if self._counted:
             lp.set(self.counted_row, self.counted, 1.0)
             lp.set(self.counted_row, export_discharge, -1.0)
+            lp.set(self.given_row, self.counted, 1.0)
+            for columns in given_away:
+                lp.set(self.given_row, columns, -1.0)
 
     def add_single_rows(self, lp: Lp) -> None:
         """Add (RQ8)."""
@@ -88,5 +103,5 @@ class RequestLp:
             )
         if self._counted:
             n.col_upper[self.counted] = wanted.counted_max
-            n.row_lower[self.counted_row] = -np.inf
+            n.row_lower[self.counted_row] = n.row_lower[self.given_row] = -np.inf
             n.row_lower[self.sum_row], n.row_upper[self.sum_row] = wanted.export_kwh, np.inf

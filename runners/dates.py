@@ -14,12 +14,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def refuse_reversed(first: date, last: date) -> None:
-    """Refuse days that end before they begin.
+def refuse_reversed(first: date, last: date, option: str = "--start-date") -> None:
+    """Refuse days that end before they begin; ``option`` names the first one.
 
     Raises:
         ConfigError: they do.
     """
     if last < first:
         message = f"{first} lies after the last day, {last}; give an earlier one"
-        raise ConfigError("--start-date", [Problem("", "", message)], exit_code=EX_USAGE)
+        raise ConfigError(option, [Problem("", "", message)], exit_code=EX_USAGE)

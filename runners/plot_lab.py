@@ -1,6 +1,6 @@
 """What-ifs as a picture: one day slot by slot, or what each of several days costs more.
 
-One day: prices with the peaks of a target shaded; energy stored by the baseline and by each
+One day: prices, shaded where a target sells more; energy stored by the baseline and by each
 what-if. Several days: bars of what each what-if costs more, and its sum since the start. x is the
 local time, or the ordinal of local dates.
 """
@@ -65,7 +65,7 @@ def plot_lab(found: WhatIfDays, path: Path, *, currency: str) -> None:
 
 
 def _prices(axes: Axes, row: tuple[LabResult, ...], currency: str) -> None:
-    """Draw both prices of the day, the peaks of the largest target shaded."""
+    """Draw both prices of the day, shaded where the largest target sells more."""
     base = row[0].baseline
     count = base.day_slots
     edges = np.arange(count + 1)
@@ -80,7 +80,7 @@ def _prices(axes: Axes, row: tuple[LabResult, ...], currency: str) -> None:
         most = max(targets, key=lambda target: target.export_kwh)
         for slot in np.flatnonzero(most.slots[:count]).tolist():
             axes.axvspan(slot, slot + 1, color="#f4b942", alpha=0.35, lw=0)
-        axes.axvspan(0, 0, color="#f4b942", alpha=0.35, lw=0, label="price peaks")
+        axes.axvspan(0, 0, color="#f4b942", alpha=0.35, lw=0, label="more is sold")
     _finish(axes, f"{currency}/kWh")
 
 

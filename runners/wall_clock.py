@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from runners.errors import EX_USAGE, ConfigError, Problem
 
-__all__ = ["moment_of"]
+__all__ = ["moment_of", "on_the_clock"]
 
 _YEARS = range(1970, 2201)
 _FORMS = "write e.g. 2025-08-01T02:00, 02:00, or with an offset 2025-08-01T02:00+02:00"
@@ -45,7 +45,7 @@ def moment_of(text: str, zone: str, option: str, *, after: datetime) -> datetime
         raise _wrong(option, f"{text!r} is no year from {_YEARS[0]} to {_YEARS[-1]}; correct it")
     if "T" not in text.upper() and " " not in text.strip():
         raise _wrong(option, f"{text!r} has no time of day; {_FORMS}")
-    return _on_the_clock(given, zone, option) if given.tzinfo is None else given.astimezone(UTC)
+    return on_the_clock(given, zone, option) if given.tzinfo is None else given.astimezone(UTC)
 
 
 def time_of_day(text: str) -> time | None:
@@ -64,13 +64,13 @@ def _next(clock: time, zone: str, option: str, after: datetime) -> datetime:
         naive = datetime.combine(day, clock)
         # Of a day on which the time has gone by nobody asks whether it was shown once.
         if naive.replace(tzinfo=ZoneInfo(zone), fold=1).astimezone(UTC) >= after:
-            found = _on_the_clock(naive, zone, option)
+            found = on_the_clock(naive, zone, option)
             if found >= after:
                 return found
         day += _DAY
 
 
-def _on_the_clock(naive: datetime, zone: str, option: str) -> datetime:
+def on_the_clock(naive: datetime, zone: str, option: str) -> datetime:
     """Return when a wall clock shows a time, UTC; refuse one that it shows twice or never."""
     here = ZoneInfo(zone)
     first, second = (naive.replace(tzinfo=here, fold=fold) for fold in (0, 1))

@@ -25,9 +25,14 @@ from runners.errors import EX_USAGE, ConfigError, Problem
 from runners.output import console, write_json
 from runners.patience import patience
 from runners.plan import home_model
+from runners.wall_clock import on_the_clock
 from runners.whatif_forecast import ConfiguredForecast
 from runners.whatif_report import WhatIfDays, report, result_dict
+from sim.errors import KnownInputsError
+from sim.facts import Facts
+from sim.facts_by import FactsBy
 from sim.lab import Lab, LabResult, Relaxed, TimedBlock, View, WhatIf
+from sim.lab_plan import GIVEN
 from sim.planning import zone_of
 from telemetry.slots import SLOT_MINUTES, local_day, zone_info
 from telemetry.store import Store
@@ -40,6 +45,7 @@ __all__ = ["OUT", "Asked", "DailyBlock", "open_lab", "run_whatif_day"]
 OUT = Path("out/whatif")
 _DAY = timedelta(days=1)
 _SLOT = timedelta(minutes=SLOT_MINUTES)
+_LEFT = "as the closed loop of the baseline left it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +63,48 @@ class DailyBlock:
     end: time
     target_soc_kwh: float | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a block that does not lie within a day.
+
+        Raises:
+            ConfigError: it crosses midnight, or ends where it begins.
+        """
+        if time() < self.end <= self.start:
+            message = (
+                f"{self.kind}@{self.start:%H:%M}-{self.end:%H:%M} does not lie within a local day; "
+                f"give two, one to 00:00 and one from 00:00"
+            )
+            raise ConfigError("--block", [Problem("", "", message)], exit_code=EX_USAGE)
+
     def on(self, day: date, zone: str) -> TimedBlock:
-        """Return the block of a local day."""
-        clock, last = zone_info(zone), day if self.end > time() else day + _DAY
+        """Return the block of a local day.
+
+        Raises:
+            ConfigError: a time that the home's clock does not show exactly once on that day.
+        """
+        last, here = day if self.end > time() else day + _DAY, zone_info(zone)
         return TimedBlock(
             kind=self.kind,
-            start=datetime.combine(day, self.start, clock),
-            end=datetime.combine(last, self.end, clock),
+            start=_shown(datetime.combine(day, self.start), zone).astimezone(here),
+            end=_shown(datetime.combine(last, self.end), zone).astimezone(here),
             target_soc_kwh=self.target_soc_kwh,
         )
+
+
+def _shown(naive: datetime, zone: str) -> datetime:
+    """Return when the home's clock shows a time, UTC.
+
+    Raises:
+        ConfigError: it does so twice or never.
+    """
+    try:
+        return on_the_clock(naive, zone, "--block")
+    except ConfigError:
+        message = (
+            f"on {naive:%Y-%m-%d} the clock of {zone} does not show {naive:%H:%M} exactly once; "
+            "begin and end the block before or after the change of the clocks"
+        )
+        raise ConfigError("--block", [Problem("", "", message)], exit_code=EX_USAGE) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +150,8 @@ class _Task:
     Attributes:
         asked: how.
         first, last: local days, both included.
-        today: the local day of the present moment.
+        now: the present moment, UTC.
+        today: its local day.
         both: what is different for baseline and what-if.
         cases: the what-ifs, blocks apart.
     """
@@ -119,12 +159,13 @@ class _Task:
     asked: Asked
     first: date
     last: date
+    now: datetime
     today: date
     both: WhatIf
     cases: tuple[WhatIf, ...]
 
 
-def open_lab(store: Store, config: Config, home_id: str, *, bridge_hours: float = 0.0) -> Lab:
+def open_lab(store: Facts, config: Config, home_id: str, *, bridge_hours: float = 0.0) -> Lab:
     """Return the Lab of a configured home, planned as ``darkstar plan`` plans it.
 
     Raises:
@@ -172,7 +213,8 @@ def run_whatif_day(
     task = _task(config, home, asked, utc_now() if now is None else now)
     name = config.system.system_id
     with Store.open(config.store_url, system_id=name, read_only=True) as store:
-        lab = open_lab(store, config, home, bridge_hours=asked.bridge_hours).under(task.both)
+        facts = FactsBy(store, task.now) if task.last > task.today else store
+        lab = open_lab(facts, config, home, bridge_hours=asked.bridge_hours).under(task.both)
         found = _made(lab, task, out)
     report(found, currency=currency, out=out)
     if json_path is not None:
@@ -195,7 +237,7 @@ def _task(config: Config, home_id: str, asked: Asked, now: datetime) -> _Task:
     today = now.astimezone(zone_info(config.home_config(home_id).zone)).date()
     first = today if asked.first is None else asked.first
     last = first if asked.last is None else asked.last
-    refuse_reversed(first, last)
+    refuse_reversed(first, last, "--day")
     change = asked.change & WhatIf(tariff=_tariff(config, home_id, asked))
     both = change.conditions if asked.both else WhatIf()
     own = change.choices if asked.both else change
@@ -207,7 +249,7 @@ def _task(config: Config, home_id: str, asked: Asked, now: datetime) -> _Task:
     if cases == (WhatIf(),) and not asked.blocks:
         message = "nothing is different from the baseline; give a target, a block or a change"
         raise ConfigError("whatif day", [Problem("", "", message)], exit_code=EX_USAGE)
-    return _Task(asked=asked, first=first, last=last, today=today, both=both, cases=cases)
+    return _Task(asked=asked, first=first, last=last, now=now, today=today, both=both, cases=cases)
 
 
 def _tariff(config: Config, home_id: str, asked: Asked) -> Tariff | None:
@@ -241,16 +283,17 @@ def _made(lab: Lab, task: _Task, out: Console) -> WhatIfDays:
         view=asked.view,
         both=task.both,
         results=tuple(rows),
+        known_at=task.now if task.last > task.today else None,
     )
 
 
 def _day_by_day(lab: Lab, task: _Task) -> list[tuple[LabResult, ...]]:
     """Return every what-if of each day by itself."""
     rows, zone = [], zone_of(lab.model)
-    for n, soc in enumerate(_starts(lab, task)):
+    for n, (soc, source) in enumerate(_starts(lab, task)):
         day = task.first + n * _DAY
         blocks = WhatIf(blocks=tuple(block.on(day, zone) for block in task.asked.blocks))
-        run = partial(lab.run, day, view=task.asked.view, soc_kwh=soc)
+        run = partial(lab.run, day, view=task.asked.view, soc_kwh=soc, soc_source=source)
         rows.append(tuple(run(case & blocks) for case in task.cases))
     return rows
 
@@ -262,8 +305,8 @@ def _given(lab: Lab, asked: Asked) -> float | None:
     return asked.soc_kwh
 
 
-def _starts(lab: Lab, task: _Task) -> Sequence[float | None]:
-    """Return what is stored at the start of each day; None: what was recorded.
+def _starts(lab: Lab, task: _Task) -> Sequence[tuple[float | None, str]]:
+    """Return what is stored at the start of each day, and where from; None: what was recorded.
 
     Raises:
         ConfigError: a day in the future that is not tomorrow, by itself.
@@ -274,15 +317,19 @@ def _starts(lab: Lab, task: _Task) -> Sequence[float | None]:
         zone = zone_of(lab.model)
         ends = [local_day(first + n * _DAY, zone)[1] for n in range((last - first).days)]
         slots = [(end - course.start) // _SLOT - 1 for end in ends]
-        return [given, *(float(course.soc_kwh[slot]) for slot in slots)]
+        return [(given, GIVEN), *((float(course.soc_kwh[slot]), _LEFT) for slot in slots)]
     if last <= task.today or given is not None:
-        return [given] * ((last - first).days + 1)
+        return [(given, GIVEN)] * ((last - first).days + 1)
     tomorrow = task.today + _DAY
     if (first, last) != (tomorrow, tomorrow):
         message = f"{last} is in the future; tomorrow, {tomorrow}, can be planned by itself"
         raise ConfigError("--day", [Problem("", "", message)], exit_code=EX_USAGE)
-    plan = lab.baseline(task.today)
-    return [float(plan.course.soc_kwh[plan.day_slots - 1])]
+    try:
+        return [lab.tonight(task.now)]
+    except KnownInputsError:  # no fresh state of charge: the plan of this day's midnight had one
+        plan = lab.baseline(task.today)
+    soc = float(plan.course.soc_kwh[plan.day_slots - 1])
+    return [(soc, f"as planned at 00:00 of {task.today} for its end: nothing newer was recorded")]
 
 
 def _draw(found: WhatIfDays, currency: str, path: Path) -> None:

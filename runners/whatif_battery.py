@@ -29,7 +29,7 @@ from runners.patience import patience
 from runners.plan import home_model
 from runners.whatif_battery_report import YEAR_DAYS, BatteryYear, SizeLine, report, result_dict
 from sim.battery_days import YearDays, stretches_of, year_days
-from sim.battery_sizes import SizeYear, Stretches, payback_years, resized, run_sizes
+from sim.battery_sizes import SizeYear, Stretches, payback_years, run_sizes, sized
 from sim.planning import HomeModel, zone_of
 from sim.tariff_year import later_changes, tariff_of_year
 from telemetry.quality_table import DayClass
@@ -247,7 +247,7 @@ def _homes(model: HomeModel, sizes_kwh: Sequence[float], max_kw: float | None) -
     """
     if model.site.battery.capacity_kwh == 0.0 and max_kw is None:
         raise _usage("--kw", "the home has no battery whose C-rate could be kept; give a power")
-    return [resized(model, kwh, max_kw) for kwh in sizes_kwh]
+    return [sized(model, kwh, max_kw) for kwh in sizes_kwh]
 
 
 def _gone_through(

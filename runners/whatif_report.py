@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from math import isnan
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -17,6 +18,7 @@ from rich.table import Table
 from runners.output import many, summary_table
 from sim.lab import LabResult, Money, Target, View, WhatIf
 from sim.planning import HomeModel
+from telemetry.slots import zone_info
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,6 +52,7 @@ class WhatIfDays:
         view: what they were seen with.
         both: the change of the world that the baselines have as well.
         results: of each day, or of all days in one closed loop: every what-if.
+        known_at: by when all was known, of a day to come; None: of each day by its own time.
     """
 
     model: HomeModel
@@ -58,6 +61,7 @@ class WhatIfDays:
     view: View
     both: WhatIf
     results: tuple[tuple[LabResult, ...], ...]
+    known_at: datetime | None = None
 
     @property
     def days(self) -> int:
@@ -97,11 +101,19 @@ def _facts(found: WhatIfDays) -> Iterator[tuple[str, object]]:
     yield "home", found.model.home.home_id
     span = str(found.first) if found.days == 1 else f"{found.first} to {found.last}"
     yield "day" if found.days == 1 else "days", f"{span}; {found.model.home.zone}"
-    yield "seen with", _SEEN[found.view]
+    yield "seen with", _seen(found)
     yield "forecast", base.told
     if found.both != WhatIf():
         yield "baseline", f"the home with {found.both}"
     yield "stored at start", f"{base.course.soc_start_kwh:.3f} kWh, {base.soc_source}"
+
+
+def _seen(found: WhatIfDays) -> str:
+    """Say what the days were seen with."""
+    if found.known_at is None:
+        return _SEEN[found.view]
+    at = found.known_at.astimezone(zone_info(str(found.model.home.zone)))
+    return f"planned from local 00:00 on, from what was known at {at:%Y-%m-%d %H:%M}"
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:
@@ -211,10 +223,12 @@ def _notes(found: WhatIfDays, currency: str) -> Iterator[str]:
 def _told(target: Target, currency: str) -> str:
     """Say what became of a target."""
     text = (
-        f"{target.export_kwh:g} kWh more: {target.realised_kwh:.2f} kWh in the "
-        f"{many(int(target.slots.sum()), 'dearest slot')}, on top of {target.baseline_kwh:.2f} of "
-        "the baseline"
+        f"{target.export_kwh:g} kWh more: {target.realised_kwh:+.2f} kWh over the day, on top of "
+        f"{target.baseline_kwh:.2f} of the baseline; more in "
+        f"{many(int(target.slots.sum()), 'slot')}"
     )
+    if abs(target.horizon_kwh - target.realised_kwh) > _SHOWN:
+        text += f"; {target.horizon_kwh:+.2f} kWh over all that was planned"
     if target.relaxed:
         used = target.economics
         text += (
@@ -294,6 +308,7 @@ def _target_dict(target: Target | None) -> dict[str, object] | None:
         "export_kwh": target.export_kwh,
         "realised_kwh": target.realised_kwh,
         "baseline_kwh": target.baseline_kwh,
+        "horizon_kwh": target.horizon_kwh,
         "slots": target.slots.nonzero()[0],
         "reached": target.reached,
         "limit": target.limit or None,
@@ -301,4 +316,5 @@ def _target_dict(target: Target | None) -> dict[str, object] | None:
         "wear_cost_per_kwh": target.economics.wear_cost_per_kwh,
         "export_margin_per_kwh": target.economics.export_margin_per_kwh,
         "relaxed": target.relaxed,
+        "gap": None if isnan(target.gap) else target.gap,
     }

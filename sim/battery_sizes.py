@@ -1,6 +1,6 @@
 """The same house with batteries of other sizes: a year of closed loop each, and what each saves.
 
-    home = resized(model, 20.0)                       # the same C-rate, efficiency and SoC window
+    home = sized(model, 20.0)                         # the same C-rate, efficiency and SoC window
     years = run_sizes([home, ...], stretches, workers=2)
 
 Every size meets the same load, PV and prices, and plans on the same forecasts, which are made once.
@@ -32,10 +32,11 @@ from sim.errors import RefusedError, ScenarioError
 from sim.history import Realised
 from sim.planning import HomeModel, half_full, zone_of
 from sim.replay import Dispatch, Policy, Replay, ReplayDaySums, replay
+from sim.resized import Power, resized
 from sim.window import ReplayWindow, day_after_curve, replay_window
 from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS, from_epoch, local_calendar, to_epoch
 
-__all__ = ["SizeYear", "payback_years", "resized", "run_sizes"]
+__all__ = ["SizeYear", "payback_years", "run_sizes", "sized"]
 
 _PART_DAYS = 28
 """Forecasts of so many days are held at once, 25 MB; the next ones are made meanwhile."""
@@ -110,11 +111,8 @@ class SizeYear:
         return taken_out_kwh / self.battery.capacity_kwh
 
 
-def resized(home: HomeModel, capacity_kwh: float, max_kw: float | None = None) -> HomeModel:
-    """Return the home with a battery of another capacity.
-
-    Charge and discharge power keep their ratio to the capacity, the window of stored energy its
-    share of it; efficiencies and wear stay.
+def sized(home: HomeModel, capacity_kwh: float, max_kw: float | None = None) -> HomeModel:
+    """Return the home with a battery of another capacity, its power scaled along or given.
 
     Args:
         home: the home; its limits are the same in every slot.
@@ -125,24 +123,10 @@ def resized(home: HomeModel, capacity_kwh: float, max_kw: float | None = None) -
         ScenarioError: the home has no battery whose ratio could be kept, and no power is given.
         SiteError: no battery has such a nameplate.
     """
-    own = home.site.battery
-    if own.capacity_kwh == 0.0 and max_kw is None:
-        raise ScenarioError(
-            "max_kw", None, "a power in kW: the home has no battery whose ratio could be kept"
-        )
-    scale = capacity_kwh / own.capacity_kwh if own.capacity_kwh > 0.0 else 0.0
-    low, high = (as_limit(limit) * scale for limit in (own.min_soc_kwh, own.max_soc_kwh))
-    charge, discharge = (as_limit(kw) * scale for kw in (own.max_charge_kw, own.max_discharge_kw))
+    power: Power | float = "scaled"
     if max_kw is not None:
-        charge = discharge = max_kw if capacity_kwh > 0.0 else 0.0
-    battery = replace(
-        own,
-        capacity_kwh=capacity_kwh,
-        min_soc_kwh=low,
-        max_soc_kwh=np.minimum(high, capacity_kwh) if own.capacity_kwh > 0.0 else None,
-        max_charge_kw=charge,
-        max_discharge_kw=discharge,
-    )
+        power = max_kw if capacity_kwh > 0.0 else 0.0
+    battery = resized(home.site.battery, capacity_kwh, power=power)
     return replace(home, site=replace(home.site, battery=battery))
 
 

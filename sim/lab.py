@@ -2,7 +2,7 @@
 
     lab = Lab(store, home, site, tariff)
     lab.baseline(day)                                     # the plan of that day's local midnight
-    lab.run(day, WhatIf(export_kwh=4.0))                  # 4 kWh more at the price peaks
+    lab.run(day, WhatIf(export_kwh=4.0))                  # 4 kWh more from the battery
     lab.run(day, WhatIf(battery_kwh=20.0), View.REPLAY)
     lab.under(WhatIf(tariff=other)).run(day, WhatIf(export_kwh=4.0))
 
@@ -15,7 +15,7 @@ kWh, the home's currency, UTC.
 """
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import final
 
 from mpc import Site, Tariff
@@ -23,11 +23,23 @@ from sim.asof import BaselineForecasts
 from sim.errors import ScenarioError
 from sim.facts import Facts
 from sim.lab_case import Relaxed, TimedBlock, WhatIf
+from sim.lab_economics import Economics, refuse_bounds
 from sim.lab_inputs import DayInputs, Forecast, LabDays, LoopForecast, by_baseline, lab_days
+from sim.lab_limits import ECONOMICS
 from sim.lab_money import Course, Money
 from sim.lab_options import LabOptions
-from sim.lab_peaks import ECONOMICS, Economics, refuse_bounds
-from sim.lab_plan import Lived, Planned, World, live, live_case, plan_case, plan_day, read_day
+from sim.lab_plan import (
+    GIVEN,
+    Lived,
+    Planned,
+    World,
+    foreseen,
+    live,
+    live_case,
+    plan_case,
+    plan_day,
+    read_day,
+)
 from sim.lab_result import LabResult, Outcome, View
 from sim.lab_target import Target
 from sim.planning import HomeModel
@@ -56,6 +68,7 @@ class _Key:
     days: LabDays
     view: View
     soc_kwh: float | None
+    soc_source: str = GIVEN
 
 
 @final
@@ -165,8 +178,26 @@ class Lab:
         view = View.HINDSIGHT if hindsight else View.KNOWN
         return self._plan(_Key(days, view, soc_kwh)).outcome
 
+    def tonight(self, now: datetime) -> tuple[float, str]:
+        """Return what is foreseen to be stored at the end of the local day, kWh, and why so.
+
+        Args:
+            now: planned from the newest recorded state of charge, as known in the slot of this.
+
+        Raises:
+            KnownInputsError: no state of charge was recorded in the hour before.
+            SimError, ForecastError, PlanError, TelemetryError: a plan that cannot be made.
+        """
+        return foreseen(self._world, now)
+
     def run(
-        self, day: date, case: WhatIf, view: View = View.KNOWN, *, soc_kwh: float | None = None
+        self,
+        day: date,
+        case: WhatIf,
+        view: View = View.KNOWN,
+        *,
+        soc_kwh: float | None = None,
+        soc_source: str = GIVEN,
     ) -> LabResult:
         """Return a what-if of a day beside its baseline.
 
@@ -175,6 +206,7 @@ class Lab:
             case: what is different.
             view: what the day is seen with.
             soc_kwh: stored energy at the start; None: what was recorded.
+            soc_source: where ``soc_kwh`` is from, in words.
 
         Raises:
             ScenarioError: a change that cannot be.
@@ -182,7 +214,7 @@ class Lab:
                 lived again.
         """
         days = lab_days(self.model, day, day)
-        return self._result(_Key(days, view, soc_kwh), case)
+        return self._result(_Key(days, view, soc_kwh, soc_source), case)
 
     def period(
         self, first: date, last: date, case: WhatIf, *, soc_kwh: float | None = None
@@ -238,11 +270,12 @@ class Lab:
         """Return a baseline, planned once."""
         if key not in self._planned:
             inputs = self._inputs(self._world, key.days, key.view, WhatIf())
-            self._planned[key] = plan_day(self._world, key.days, key.view, inputs, key.soc_kwh)
+            start = (key.soc_kwh, key.soc_source)
+            self._planned[key] = plan_day(self._world, key.days, key.view, inputs, start)
         return self._planned[key]
 
     def _live(self, key: _Key) -> Lived:
         """Return a closed loop, lived once."""
         if key not in self._lived:
-            self._lived[key] = live(self._world, key.days, key.soc_kwh)
+            self._lived[key] = live(self._world, key.days, (key.soc_kwh, key.soc_source))
         return self._lived[key]

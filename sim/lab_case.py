@@ -80,7 +80,7 @@ class TimedBlock:
             moment = getattr(self, name)
             if moment.utcoffset() is None or to_epoch(moment) % SLOT_SECONDS:
                 raise ScenarioError(f"block.{name}", moment.isoformat(), "an aware quarter-hour")
-        if not self.start < self.end:
+        if not to_epoch(self.start) < to_epoch(self.end):
             raise ScenarioError("block", str(self), "an end after its start")
         if self.kind == "hold" and self.target_soc_kwh is not None:
             raise ScenarioError("block.target_soc_kwh", self.target_soc_kwh, "none for hold")
@@ -141,9 +141,9 @@ class WhatIf:
 
     def _order_blocks(self) -> None:
         """Bring blocks in order of time and refuse two at once."""
-        ordered = tuple(sorted(self.blocks, key=lambda block: block.start))
+        ordered = tuple(sorted(self.blocks, key=lambda block: to_epoch(block.start)))
         for one, other in pairwise(ordered):
-            if other.start < one.end:
+            if to_epoch(other.start) < to_epoch(one.end):
                 raise ScenarioError("blocks", f"{one} and {other}", "none over another; cut one")
         object.__setattr__(self, "blocks", ordered)
 

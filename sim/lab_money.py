@@ -4,7 +4,7 @@
     export revenue = sum of export_price * export
     wear           = wear of the home * discharge
     penalty        = what broken limits of the site cost; steering options and wishes are no money
-    stored         = worth of the energy left at the end
+    stored         = worth of the energy left at the end, and of what rested beside the battery
     total          = import cost - export revenue + wear + penalty - stored              (LM2)
 
 Wear and prices are always the true ones, whatever the plan was made with. The span of a result is
@@ -80,6 +80,8 @@ class Course:
         penalty: of broken limits of the site, money of each slot.
         wear_cost_per_kwh: the true one.
         terminal: worth of the energy left.
+        rests_kwh: stored at the start, but more than the battery can hold: it rests beside it.
+        rests_worth: what that is worth at the end of all that was planned.
     """
 
     start: datetime
@@ -98,6 +100,8 @@ class Course:
     penalty: F64
     wear_cost_per_kwh: float
     terminal: TerminalCurve
+    rests_kwh: float = 0.0
+    rests_worth: float = 0.0
 
     def __len__(self) -> int:
         """Return T, the number of slots."""
@@ -134,7 +138,10 @@ def money_of(course: Course, slots: int | None = None, end_price: float | None =
     """
     part = slice(0, len(course) if slots is None else slots)
     left = float(course.soc_kwh[part][-1])
-    worth = course.terminal.value(left) if end_price is None else end_price * left
+    if end_price is None:
+        worth = course.terminal.value(left) + course.rests_worth
+    else:
+        worth = end_price * (left + course.rests_kwh)
     return Money(
         import_cost=float(course.import_price[part] @ course.import_kwh[part]),
         export_revenue=float(course.export_price[part] @ course.export_kwh[part]),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from mpc import Site, Tariff
 from sim.asof import BaselineForecasts
+from sim.errors import ScenarioError
 from sim.lab_inputs import Forecast, LoopForecast, by_baseline
 from sim.pairing import PricePairing
 from sim.planning import HomeModel
@@ -44,12 +45,20 @@ class LabOptions:
     bridge_hours: float = 0.0
 
     def model(self, home: Home, site: Site, tariff: Tariff) -> HomeModel:
-        """Return a home as the planner needs it."""
+        """Return a home as the planner needs it.
+
+        Raises:
+            ScenarioError: whose prices it pays is not known.
+        """
+        area = home.area if self.price_area is None else self.price_area
+        if area is None:
+            want = "LabOptions(price_area=...), or a home with an area: SE3, DK1, ..."
+            raise ScenarioError("price_area", None, want)
         return HomeModel(
             home=home,
             site=site,
             tariff=tariff,
-            price_area=str(home.area) if self.price_area is None else self.price_area,
+            price_area=area,
             price_currency=self.price_currency,
             exchange_rates=dict(self.exchange_rates),
             pairing=self.pairing,

@@ -3,11 +3,12 @@
 Units: kWh, the home's currency, UTC.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 
-from mpc import Plan, Planner, Requests
+from mpc import Plan, Planner, Requests, Site
 from sim.facts import Facts
 from sim.lab_case import WhatIf
 from sim.lab_inputs import (
@@ -20,19 +21,46 @@ from sim.lab_inputs import (
 )
 from sim.lab_money import Course, course_of_plan, course_of_replay
 from sim.lab_options import LabOptions
-from sim.lab_peaks import Before, Peaks, find_peaks
 from sim.lab_replay import Loop, follow_wishes, make_loop, replayed
 from sim.lab_result import LabResult, Outcome, View
-from sim.lab_serve import plan_serving
-from sim.lab_target import target_of
+from sim.lab_target import Aim, Target, plan_target, target_of
 from sim.lab_world import changed_facts, changed_model
-from sim.planning import HomeModel
+from sim.planning import HomeModel, zone_of
 from sim.replay import Replay
+from telemetry.slots import (
+    SLOT_SECONDS,
+    from_epoch,
+    local_day,
+    slot_range,
+    to_epoch,
+    zone_info,
+)
 
-__all__ = ["Lived", "Planned", "World", "live", "live_case", "plan_case", "plan_day", "read_day"]
+__all__ = [
+    "GIVEN",
+    "Lived",
+    "Planned",
+    "World",
+    "foreseen",
+    "live",
+    "live_case",
+    "plan_case",
+    "plan_day",
+    "read_day",
+]
 
 _LOOP_MEANS = "targets and blocks of a closed loop are planned on the means of the forecast"
 _MEANS = "the target is planned on the means of the forecast: it goes with no scenarios"
+GIVEN = "given"
+"""Where a stored energy is from that a caller gave."""
+_FRESH_HOURS = 1.0
+"""So old a state of charge is at most that a plan of the present moment begins with."""
+_RESTS = (
+    "{rests:.2f} kWh stored at the start are more than the battery holds: they rest beside it, "
+    "worth in the end what they would have been"
+)
+_GAP = "the plan costs at most {gap:.2f} more than the best one"
+_SHOWN_MONEY = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,9 +97,10 @@ class World:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Planned:
-    """A baseline that was planned, and what on."""
+    """A baseline that was planned, of which house and what on."""
 
     outcome: Outcome
+    site: Site
     inputs: DayInputs
 
 
@@ -97,18 +126,23 @@ def read_day(world: World, days: LabDays, view: View) -> DayInputs:
 
 
 def plan_day(
-    world: World, days: LabDays, view: View, inputs: DayInputs, soc_kwh: float | None
+    world: World,
+    days: LabDays,
+    view: View,
+    inputs: DayInputs,
+    start: tuple[float | None, str],
 ) -> Planned:
     """Return the plan of a day's local midnight, cold.
 
     Raises:
         SimError, PlanError: a start that nobody knows, or no plan.
     """
-    soc, source = _start(world, days, soc_kwh)
+    soc, source = _start(world, days, start)
     site = world.model.site
     plan = Planner(site).plan(inputs.horizon, soc, scenarios=inputs.scenarios)
     course = course_of_plan(plan, site, inputs.horizon)
-    return Planned(outcome=_outcome(days, view, course, plan, (inputs.told, source)), inputs=inputs)
+    outcome = _outcome(days, view, course, plan, (inputs.told, source))
+    return Planned(outcome=outcome, site=site, inputs=inputs)
 
 
 def plan_case(
@@ -127,33 +161,50 @@ def plan_case(
         SimError, PlanError: a what-if that cannot be planned.
     """
     horizon, site, outcome = inputs.horizon, world.model.site, base.outcome
-    peaks = None
-    if case.export_kwh is not None:
-        peaks = find_peaks(site, horizon, Before.of(outcome.course, days.slots, site), case)
-    target = None if peaks is None else peaks.request
-    asked = Requests(
-        blocks=blocks_of(world.model, horizon.start, len(horizon), case.blocks),
-        export_target=target,
-    )
+    blocks = blocks_of(world.model, horizon.start, len(horizon), case.blocks)
     soc = _held(world, outcome.course.soc_start_kwh)
-    if peaks is not None and target is not None:
-        plan = plan_serving(peaks.economics.on(site), horizon, soc, asked)
-    else:
-        wishes = asked if len(asked) else None
+    aim, found = None, None
+    if case.export_kwh is not None:
+        aim = Aim.of(outcome.course, days.slots, base.site, case, blocks)
+        found = plan_target(site, horizon, soc, aim)
+    plan = None if found is None else found.plan
+    note = _MEANS if plan is not None and inputs.scenarios is not None else ""
+    if plan is None:
+        wishes = Requests(blocks=blocks) if blocks else None
         plan = Planner(site).plan(horizon, soc, scenarios=inputs.scenarios, requests=wishes)
-    course = course_of_plan(plan, site, horizon)
+    course = _rested(course_of_plan(plan, site, horizon), outcome.course)
     other = _outcome(days, outcome.view, course, plan, (inputs.told, outcome.soc_source))
-    note = _MEANS if inputs.scenarios is not None and target is not None else ""
-    return _result(world, case, (outcome, other), peaks, note)
+    target = None
+    if aim is not None and found is not None:
+        target = target_of(found, outcome.course, course, (base.site, site), aim)
+    return _result(case, outcome, other, target, note)
 
 
-def live(world: World, days: LabDays, soc_kwh: float | None) -> Lived:
+def foreseen(world: World, now: datetime) -> tuple[float, str]:
+    """Return what is foreseen to be stored at the end of a local day, and why so.
+
+    Raises:
+        KnownInputsError: no state of charge was recorded in the hour before.
+        SimError, ForecastError, PlanError, TelemetryError: a plan that cannot be made.
+    """
+    at = from_epoch(to_epoch(now) // SLOT_SECONDS * SLOT_SECONDS)
+    hours, model = min(world.options.max_age_hours, _FRESH_HOURS), world.model
+    soc, source = start_energy(world.facts, world.recorded, at, max_age_hours=hours)
+    inputs, scenarios, _ = world.options.forecast(world.facts, model, at)
+    plan = Planner(model.site).plan(inputs.horizon, _held(world, soc), scenarios=scenarios)
+    today = at.astimezone(zone_info(zone_of(model))).date()
+    slots = slot_range(at, local_day(today, zone_of(model))[1]).size
+    told = f"as planned at {at:%Y-%m-%d %H:%M}Z for the end of that day, from what was {source}"
+    return float(plan.soc_kwh[slots - 1]), told
+
+
+def live(world: World, days: LabDays, start: tuple[float | None, str]) -> Lived:
     """Return the closed loop of local days.
 
     Raises:
         SimError, ForecastError, TelemetryError: days that cannot be lived again.
     """
-    soc, source = _start(world, days, soc_kwh)
+    soc, source = _start(world, days, start)
     loop = _loop(world, days, soc)
     lived = replayed(loop)
     course = course_of_replay(lived, world.model.site)
@@ -174,18 +225,21 @@ def live_case(world: World, days: LabDays, base: Lived, case: WhatIf) -> LabResu
         SimError, ForecastError, PlanError: a what-if that cannot be lived.
     """
     outcome, site = base.outcome, world.model.site
-    same, peaks = case.world == WhatIf(), None
+    same, target, note = case.world == WhatIf(), None, ""
     loop = base.loop if same else _loop(world, days, _held(world, outcome.course.soc_start_kwh))
-    lived, note = base.replay if same else replayed(loop), ""
+    lived, found = base.replay if same else replayed(loop), None
+    own = base.loop.model.site
+    aim = None if case.export_kwh is None else Aim.of(outcome.course, days.slots, own, case, ())
     if case.has_wishes:
         scenarios = loop.forecasts.known(0, 1).scenario_load_kwh is not None
         note = _LOOP_MEANS if scenarios else ""
-        before = Before.of(outcome.course, days.slots, site)
-        lived, peaks = follow_wishes(loop, case, before, lived)
-    course = course_of_replay(lived, site)
+        lived, found = follow_wishes(loop, case, aim, lived)
+    course = _rested(course_of_replay(lived, site), outcome.course)
     told = (loop.forecasts.name, outcome.soc_source)
     other = _outcome(days, View.REPLAY, course, None, told)
-    return _result(world, case, (outcome, other), peaks, note)
+    if aim is not None and found is not None:
+        target = target_of(found, outcome.course, course, (own, site), aim)
+    return _result(case, outcome, other, target, note)
 
 
 def _loop(world: World, days: LabDays, soc_kwh: float) -> Loop:
@@ -201,10 +255,11 @@ def _loop(world: World, days: LabDays, soc_kwh: float) -> Loop:
     )
 
 
-def _start(world: World, days: LabDays, soc_kwh: float | None) -> tuple[float, str]:
+def _start(world: World, days: LabDays, start: tuple[float | None, str]) -> tuple[float, str]:
     """Return the stored energy at the start, and where it is known from."""
+    soc_kwh, told = start
     if soc_kwh is not None:
-        return _held(world, soc_kwh), "given"
+        return _held(world, soc_kwh), told
     hours = world.options.max_age_hours
     soc, source = start_energy(world.facts, world.recorded, days.start, max_age_hours=hours)
     return _held(world, soc), source
@@ -214,6 +269,19 @@ def _held(world: World, soc_kwh: float) -> float:
     """Return a stored energy as far as the battery can hold it: one that was made smaller."""
     most = np.max(np.asarray(world.model.site.battery.max_soc_kwh, dtype=np.float64))
     return min(soc_kwh, float(most)) if world.model is not world.recorded else soc_kwh
+
+
+def _rested(course: Course, base: Course) -> Course:
+    """Return a what-if's course with what its baseline had stored and it cannot hold.
+
+    As in ``darkstar report`` that is not lost: it rests, and is worth in the end what it would
+    have been worth in the baseline's battery.
+    """
+    held, stored = course.soc_start_kwh, base.soc_start_kwh
+    if held >= stored:
+        return course
+    worth = base.terminal.value(stored) - base.terminal.value(held)
+    return replace(course, rests_kwh=stored - held, rests_worth=worth)
 
 
 def _outcome(
@@ -233,13 +301,13 @@ def _outcome(
 
 
 def _result(
-    world: World,
-    case: WhatIf,
-    outcomes: tuple[Outcome, Outcome],
-    peaks: Peaks | None,
-    note: str = "",
+    case: WhatIf, base: Outcome, other: Outcome, target: Target | None, note: str
 ) -> LabResult:
     """Put a result together."""
-    base, other = outcomes
-    target = None if peaks is None else target_of(peaks, other.course, world.model.site, case)
-    return LabResult(case=case, baseline=base, scenario=other, target=target, note=note)
+    rests = other.course.rests_kwh
+    notes = [note] if note else []
+    if rests > 0.0:
+        notes.append(_RESTS.format(rests=rests))
+    if target is not None and target.gap > _SHOWN_MONEY:
+        notes.append(_GAP.format(gap=target.gap))
+    return LabResult(case=case, baseline=base, scenario=other, target=target, note=". ".join(notes))

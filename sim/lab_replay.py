@@ -25,8 +25,8 @@ from sim.history import realised
 from sim.known_horizon import known_horizon
 from sim.lab_case import WhatIf
 from sim.lab_inputs import LoopForecast, blocks_of
-from sim.lab_peaks import Before, Peaks, find_peaks
-from sim.lab_serve import plan_serving
+from sim.lab_limits import FORECAST, FORECAST_REASON
+from sim.lab_target import REACHED_KWH, Aim, Found, plan_target
 from sim.planning import HomeModel
 from sim.policies import carry_out, empty_rows
 from sim.replay import Dispatch, Policy, Replay, replay
@@ -38,6 +38,7 @@ from telemetry.slots import SLOT_MINUTES
 __all__ = ["Loop", "follow_wishes", "make_loop", "replayed"]
 
 _SLOT = timedelta(minutes=SLOT_MINUTES)
+_TINY_KWH = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,72 +93,88 @@ def replayed(loop: Loop) -> Replay:
 
 
 def follow_wishes(
-    loop: Loop, case: WhatIf, before: Before, like: Replay
-) -> tuple[Replay, Peaks | None]:
-    """Return the closed loop with wishes, and where its target was exported; None without one.
+    loop: Loop, case: WhatIf, aim: Aim | None, like: Replay
+) -> tuple[Replay, Found | None]:
+    """Return the closed loop with wishes, and how its target was planned; None without one.
 
-    The peaks are found anew at every slot, for what is left of the target.
+    Every slot is planned for what is left of the target after what was truly sold.
 
     Args:
         loop: the stretch of history, at most a day.
         case: with wishes.
-        before: what a target comes on top of.
+        aim: what is to be sold, of the whole day; None without a target.
         like: a replay of the window, for what happened.
 
     Raises:
         ScenarioError: a block that the battery or the plan cannot hold.
         ReplayError, ForecastError: the window cannot be lived again.
     """
-    window, rows, first = loop.window, empty_rows(len(loop.window)), None
-    stored, more, done = window.soc_start_kwh, 0.0, np.zeros(window.horizon_slots, dtype=np.bool_)
+    window, rows = loop.window, empty_rows(len(loop.window))
+    stored, sold = window.soc_start_kwh, 0.0
+    site, first = window.site, None
     for n, horizon in enumerate(_horizons(loop)):
         start = snapped(stored, limits_at(window.limits, n))
-        peaks = None
-        if case.export_kwh is not None:
-            left = replace(case, export_kwh=max(case.export_kwh - more, 0.0))
-            later = before.later(n, start)
-            peaks = find_peaks(window.site, horizon, later, left, thorough=n == 0)
-            first = peaks if first is None else first
-        plan = _planned(loop, horizon, start, case, peaks)
-        if peaks is not None and peaks.slots[0]:
-            stored = _export(window, plan, stored, rows, n)
-            more += _sold(window, rows, n, float(peaks.grid_kwh[0])) - float(before.sold_kwh[n])
-            done[n] = True
-        else:
-            code = VALUE if plan.requests is None or not plan.requests.block_at(0) else SETPOINT
-            stored = carry_out(window, plan, code, stored, rows, n)
+        blocks = blocks_of(loop.model, horizon.start, len(horizon), case.blocks)
+        later = None if aim is None else aim.later(n, sold, blocks)
+        found = None if later is None else plan_target(site, horizon, start, later)
+        plan = None if found is None else found.plan
+        if plan is None:
+            wishes = Requests(blocks=blocks) if blocks else None
+            plan = Planner(site).plan(horizon, start, requests=wishes)
+        first = first or (found and (found, horizon, start))
+        stored = _done(window, plan, stored, rows, n)
+        sold += _sold(window, rows, n)
     columns = np.ascontiguousarray(rows.T)
     lived = replace(like, **dict(zip((*COLUMNS, "energy_value"), columns, strict=True)))
-    return lived, None if first is None else replace(first, slots=done)
+    if aim is None or first is None:
+        return lived, None
+    missing = aim.energy_kwh - sold
+    return lived, _explained(loop, case, aim, first, reached=missing <= REACHED_KWH)
 
 
-def _planned(
-    loop: Loop, horizon: Horizon, start_kwh: float, case: WhatIf, peaks: Peaks | None
-) -> Plan:
-    """Plan one slot with what is left of the wishes."""
-    manual = blocks_of(loop.model, horizon.start, len(horizon), case.blocks)
-    site, target = loop.window.site, None if peaks is None else peaks.request
-    asked = Requests(blocks=manual, export_target=target)
-    if peaks is not None and target is not None:
-        return plan_serving(peaks.economics.on(site), horizon, start_kwh, asked)
-    return Planner(site).plan(horizon, start_kwh, requests=asked if manual else None)
+def _explained(
+    loop: Loop, case: WhatIf, aim: Aim, first: tuple[Found, Horizon, float], *, reached: bool
+) -> Found:
+    """Return how a target was planned, with what kept the loop from it where something did."""
+    found, horizon, start = first
+    economics = found.economics
+    if reached:
+        return Found(None, economics)
+    blocks = blocks_of(loop.model, horizon.start, len(horizon), case.blocks)
+    asked = replace(aim, blocks=blocks)
+    seen = plan_target(loop.window.site, horizon, start, asked)
+    if seen.limit:
+        return Found(None, economics, seen.limit, seen.reason)
+    return Found(None, economics, FORECAST, FORECAST_REASON)
 
 
-def _export(window: ReplayWindow, plan: Plan, stored_kwh: float, rows: F64, n: int) -> float:
-    """Export what is planned for a peak, on top of the net load that comes; return what is left."""
-    slot = slot_at(window.actual, n)
+def _done(window: ReplayWindow, plan: Plan, stored_kwh: float, rows: F64, n: int) -> float:
+    """Carry out a slot and return what is stored at its end.
+
+    A sale of the target, on top of the net load that comes, and as much as the grid connection
+    takes then; a block as planned; every other slot by the value of its energy.
+    """
+    asked = plan.requests
+    if asked is not None and asked.block_at(0) is not None:
+        return carry_out(window, plan, SETPOINT, stored_kwh, rows, n)
     planned = float(plan.discharge_kwh[0]) - max(float(plan.load_kwh[0] - plan.pv_kwh[0]), 0.0)
-    wish = -(max(planned, 0.0) + max(slot.load_kwh - slot.pv_kwh, 0.0))
-    limits, kernel = limits_at(window.limits, n), compiled(run_slot)
+    counted = asked is not None and asked.export_target is not None
+    if not counted or planned <= _TINY_KWH:
+        return carry_out(window, plan, VALUE, stored_kwh, rows, n)
+    slot, limits = slot_at(window.actual, n), limits_at(window.limits, n)
+    net = slot.load_kwh - slot.pv_kwh
+    room = max(limits.export_max - max(-net, 0.0), 0.0)
+    wish, kernel = -(min(planned, room) + max(net, 0.0)), compiled(run_slot)
     stored: float = kernel(stored_kwh, wish, slot, limits, window.rules, rows, n)
     rows[n, -1] = float(plan.energy_value[0])
     return stored
 
 
-def _sold(window: ReplayWindow, rows: F64, n: int, most_kwh: float) -> float:
-    """Return what the battery exported in a slot, as a target counts it."""
-    load, pv = float(window.actual[n, 0]), float(window.actual[n, 1])
-    return min(max(float(rows[n, DISCHARGE]) - max(load - pv, 0.0), 0.0), most_kwh)
+def _sold(window: ReplayWindow, rows: F64, n: int) -> float:
+    """Return what the battery sold in a slot, by the load and PV that came (LT1)."""
+    net = float(window.actual[n, 0]) - float(window.actual[n, 1])
+    room = max(float(limits_at(window.limits, n).export_max) - max(-net, 0.0), 0.0)
+    return min(max(float(rows[n, DISCHARGE]) - max(net, 0.0), 0.0), room)
 
 
 def _horizons(loop: Loop) -> Iterator[Horizon]:

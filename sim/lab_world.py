@@ -12,13 +12,12 @@ from typing import final
 import numpy as np
 
 from mpc import Battery
-from mpc.arrays import F64, LimitLike
 from sim.changed_facts import ChangedFacts, SpotChange
-from sim.errors import ScenarioError
 from sim.facts import Facts
 from sim.lab_case import WhatIf
 from sim.planning import HomeModel
-from telemetry.arrays import I64
+from sim.resized import resized
+from telemetry.arrays import F64, I64
 from telemetry.channels import Channel
 
 __all__ = ["changed_facts", "changed_model"]
@@ -49,36 +48,13 @@ def changed_model(model: HomeModel, case: WhatIf) -> HomeModel:
 
 
 def _battery(battery: Battery, case: WhatIf) -> Battery:
-    """Return the battery with another capacity, its window the same share of it, or power."""
-    if case.battery_kwh is not None and case.battery_kwh != battery.capacity_kwh:
-        battery = _resized(battery, case.battery_kwh, has_power=case.battery_kw is not None)
-    if case.battery_kw is not None:
-        power = case.battery_kw
-        battery = replace(battery, max_charge_kw=power, max_discharge_kw=power)
+    """Return the battery with another capacity, or power; the power stays where none is given."""
+    kwh, kw = case.battery_kwh, case.battery_kw
+    if kwh is not None and kwh != battery.capacity_kwh:
+        return resized(battery, kwh, power="kept" if kw is None else kw)
+    if kw is not None:
+        return replace(battery, max_charge_kw=kw, max_discharge_kw=kw)
     return battery
-
-
-def _resized(battery: Battery, capacity_kwh: float, *, has_power: bool) -> Battery:
-    """Return the battery with another capacity."""
-    if battery.capacity_kwh == 0.0:
-        if not has_power:
-            want = "battery_kw along with it: the home has no battery yet"
-            raise ScenarioError("battery_kwh", capacity_kwh, want)
-        return replace(battery, capacity_kwh=capacity_kwh, max_soc_kwh=capacity_kwh)
-    share = capacity_kwh / battery.capacity_kwh
-    high = np.minimum(_scaled(battery.max_soc_kwh, share), capacity_kwh)
-    low = np.minimum(_scaled(battery.min_soc_kwh, share), high)
-    return replace(
-        battery,
-        capacity_kwh=capacity_kwh,
-        min_soc_kwh=low if low.ndim else float(low),
-        max_soc_kwh=high if high.ndim else float(high),
-    )
-
-
-def _scaled(limit: LimitLike | None, share: float) -> F64:
-    """Return a limit of the state of charge at another capacity."""
-    return np.asarray(limit, dtype=np.float64) * share
 
 
 @final

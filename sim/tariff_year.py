@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 from mpc import PriceEntry, Tariff
+from sim.errors import ScenarioError
 
 __all__ = ["COMPONENTS", "later_changes", "tariff_of_year"]
 
@@ -36,7 +37,16 @@ def tariff_of_year(tariff: Tariff, year: int, years: Iterable[int]) -> Tariff:
         tariff: with dated components.
         year: whose components hold.
         years: calendar years of the days that are to be priced.
+
+    Raises:
+        ScenarioError: a component begins only after the first day of ``year``.
     """
+    for name, entries in _dated(tariff):
+        begins = min(entry.valid_from or date.min for entry in entries)
+        if begins > date(year, 1, 1):
+            later = begins.year + (begins > date(begins.year, 1, 1))
+            want = f"{later} or later: tariff.{name} begins with {begins}"
+            raise ScenarioError("tariff_year", year, want)
     wanted = sorted(set(years))
     changed: dict[str, Any] = {
         name: tuple(_entries(entries, year, wanted)) for name, entries in _dated(tariff)

@@ -124,6 +124,35 @@ def test_plans_with_requests_cost_what_the_exact_referee_costs(
 
 @FEW
 @given(case=cases())
+def test_a_plan_of_a_dive_is_as_near_the_best_as_it_says(
+    case: tuple[Site, Horizon, Requests, float],
+) -> None:
+    """Where a gap may be, it is proven: no plan is cheaper by more than it."""
+    site, horizon, requests, start = case
+    assume(requests.export_target is not None)
+    near = Planner(site, max_gap=1e6).plan(horizon, start, requests=requests)
+    best = Planner(site, max_nodes=2000).plan(horizon, start, requests=requests)
+    rounding = 1e-6 * money_scale(best)
+    assert_physical(near, site)
+    assert near.objective - near.gap <= best.objective + rounding
+    assert best.objective <= near.objective + rounding
+
+
+def test_a_target_is_mostly_one_linear_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The house uses 0.25 kWh an hour, and 3 kWh are sold where it pays: without a search."""
+    price = [0.5] * 28 + [1.5] * 8 + [0.8] * 32 + [2.0] * 16 + [0.6] * 12
+    horizon = make_horizon([1.25 * p + 0.5 for p in price], price, load_kwh=[0.25] * 96)
+    target = ExportTarget(energy_kwh=3.0, slots=[True] * 96)
+    monkeypatch.setattr("mpc.planner.find_directions", None)  # a call would fail
+    plan = Planner(make_site()).plan(horizon, 5.0, requests=Requests(export_target=target))
+    assert plan.status == "optimal"
+    sold = np.maximum(plan.discharge_kwh - 0.25, 0.0)
+    assert sold.sum() >= 3.0 - 1e-6
+    assert not plan.violations
+
+
+@FEW
+@given(case=cases())
 def test_a_plan_with_requests_carried_out_costs_what_it_says(
     case: tuple[Site, Horizon, Requests, float],
 ) -> None:

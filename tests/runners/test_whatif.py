@@ -6,7 +6,7 @@ but for its price.
 
 import json
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,12 @@ from typer.testing import CliRunner, Result
 from forecast.rolling import Chain
 from mpc import Plan
 from runners.cli_whatif import whatif_day
+from runners.errors import ConfigError
 from runners.plan import home_model, run_plan
-from runners.whatif import Asked, open_lab, run_whatif_day
+from runners.whatif import Asked, DailyBlock, open_lab, run_whatif_day
 from runners.whatif_report import WhatIfDays
 from sim.aurora import ISSUE_HISTORY, AuroraForecasts, read_history
+from sim.facts_by import FactsBy
 from sim.history import realised
 from sim.lab import Outcome, WhatIf
 from sim.replay import Dispatch, Policy, replay
@@ -31,6 +33,7 @@ from telemetry.store import Store
 from tests.runners.test_forecaster import config_of, promote, until
 from tests.runners.test_plan import PNG, make_folder, put_soc
 from tests.runners.test_registry import aurora
+from tests.sim.lab_cases import ZONE
 from tests.sim.test_lab import reconciled
 
 DAY = date(2025, 6, 12)
@@ -168,7 +171,53 @@ def test_tomorrow_begins_as_todays_plan_ends(folder: Path) -> None:
     )
     with Store.open(folder / "darkstar.sqlite", read_only=True) as store:
         today = open_lab(store, config_of(folder), "demo").baseline(DAY)
-    assert days.results[0][0].baseline.course.soc_start_kwh == today.course.soc_kwh[95]
+    base = days.results[0][0].baseline
+    assert base.course.soc_start_kwh == today.course.soc_kwh[95]
+    assert (
+        base.soc_source == f"as planned at 00:00 of {DAY} for its end: nothing newer was recorded"
+    )
+
+
+def test_tomorrow_begins_as_planned_from_the_newest_state_and_sees_nothing_later(
+    folder: Path,
+) -> None:
+    """9 kWh at 10:00; what was recorded after 10:00, of which the store is full, is not seen."""
+    put_soc(folder, MIDNIGHT - timedelta(minutes=15), 0.42)
+    ten = MIDNIGHT + timedelta(hours=10)
+    later = ten + timedelta(hours=12)
+    put_soc(folder, ten - timedelta(minutes=15), 0.9)
+    day = DAY + timedelta(days=1)
+    args = ("--now", ten.isoformat(), "--day", str(day), "--export-kwh", "1", "--no-plot")
+    text = told(whatif(folder, *args))
+    assert "given" not in text
+    assert "from what was recorded at 2025-06-12 08:00Z" in text
+    assert "seen with planned from local 00:00 on, from what was known at 2025-06-12 10:00" in text
+    with Store.open(folder / "darkstar.sqlite", read_only=True) as store:
+        early = FactsBy(store, ten)
+        assert np.isnan(early.observations("demo", ["load_kwh"], ten, later).values).all()
+        assert not np.isnan(store.observations("demo", ["load_kwh"], ten, later).values).any()
+
+
+@pytest.mark.parametrize(
+    ("day", "block"),
+    [
+        pytest.param("2025-03-30", "hold@02:00-03:00", id="02:00 does not exist"),
+        pytest.param("2025-10-26", "hold@02:30-04:00", id="02:30 comes twice"),
+    ],
+)
+def test_a_block_by_a_time_that_the_clock_does_not_show_once(day: str, block: str) -> None:
+    kind, span = block.split("@")
+    start, end = (time.fromisoformat(text) for text in span.split("-"))
+    daily = DailyBlock(kind="hold", start=start, end=end)
+    assert kind == daily.kind
+    with pytest.raises(ConfigError, match=r"does not show 02:[03]0 exactly once; begin and end"):
+        daily.on(date.fromisoformat(day), ZONE)
+
+
+def test_a_block_over_the_change_of_the_clocks() -> None:
+    """From 01:00 to 04:00 it is two hours in spring."""
+    block = DailyBlock(kind="hold", start=time(1), end=time(4)).on(date(2025, 3, 30), ZONE)
+    assert block.end.astimezone(UTC) - block.start.astimezone(UTC) == timedelta(hours=2)
 
 
 def test_without_a_day_it_is_today(folder: Path) -> None:
@@ -250,7 +299,10 @@ def test_a_day_with_targets(folder: Path) -> None:
     for row in result:
         assert row.target is not None
         assert f"{row.delta.total:+.2f} {row.day_delta.total:+.2f}" in text
-        assert f"{row.target.export_kwh:g} kWh more: {row.target.realised_kwh:.2f} kWh in" in text
+        assert (
+            f"{row.target.export_kwh:g} kWh more: {row.target.realised_kwh:+.2f} kWh over the"
+            in text
+        )
     assert (folder / "out" / "whatif.png").read_bytes().startswith(PNG)
 
 
@@ -265,11 +317,11 @@ def test_a_target_that_the_economics_close(folder: Path) -> None:
         folder, home={"options": {"export_margin_per_kwh": 3.0}, "tariff": {"tax_credit": 0.6}}
     )
     closed = whatif(folder, *SOC, "--export-kwh", "2", "--no-plot")
-    assert "Not reached (economics): even the cheapest kWh" in told(closed)
+    assert "Not reached (economics): at any cost it would be" in told(closed)
     relaxed = whatif(
         folder, *SOC, "--export-kwh", "2", "--relax-margin", "0", "--relax-wear", "0", "--no-plot"
     )
-    assert "2 kWh more: 2.00 kWh in" in told(relaxed)
+    assert "2 kWh more: +2." in told(relaxed)
     assert "planned with wear" in told(relaxed)
 
 
@@ -295,9 +347,9 @@ def test_json_to_stdout_leaves_tables_to_stderr(folder: Path) -> None:
 
 def test_days_in_rows_and_days_at_once(folder: Path) -> None:
     span = ("--day", "2025-06-11", "--until", "2025-06-12", *SOC)
-    rows = told(whatif(folder, *span, "--export-kwh", "2", "90", "--replay", "--at-any-cost"))
+    rows = told(whatif(folder, *span, "--export-kwh", "2", "130", "--replay", "--at-any-cost"))
     assert "Wed 2025-06-11" in rows
-    assert "export 90 kWh more, at any cost: not reached:" in rows
+    assert "export 130 kWh more, at any cost: not reached:" in rows
     assert "!: target not reached" in rows
     assert (folder / "out" / "whatif.png").read_bytes().startswith(PNG)
     once = told(whatif(folder, *span, "--battery-kwh", "20", "--replay"))
@@ -377,7 +429,7 @@ def test_it_writes_nothing_but_what_was_asked_for(folder: Path) -> None:
         (("--block", "sell@02:00-03:00"), 2, "is no block; write e.g."),
         (("--block", "hold@02:00-25:00"), 2, "is no block; write e.g."),
         (("--block", "hold@02:07-03:00"), 65, "an aware quarter-hour"),
-        (("--block", "hold@04:00-02:00"), 65, "an end after its start"),
+        (("--block", "hold@04:00-02:00"), 65, "does not lie within a local day"),
         (
             ("--block", "charge@01:00-03:00", "--block", "hold@02:00-04:00"),
             65,

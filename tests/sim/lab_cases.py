@@ -57,21 +57,27 @@ def make_facts(
     *,
     day: date = DAY,
     change: Callable[[F64], F64] | None = None,
+    change_pv: Callable[[F64], F64] | None = None,
 ) -> ArrayFacts:
-    """Return days around ``day`` by the wall clock; ``change`` is of the load from that day on."""
+    """Return days around ``day`` by the wall clock.
+
+    ``change`` is of the load from that day on, ``change_pv`` what PV makes then.
+    """
     start = local_day(day - _BEFORE, ZONE)[0]
     slots = slot_range(start, local_day(day + _AFTER, ZONE)[0])
     calendar = local_calendar(slots, ZONE)
     quarter = (calendar.minute // 15).astype(np.float64)
-    load_kwh = load(quarter)
+    load_kwh, pv_kwh = load(quarter), pv(quarter)
+    begun = slots >= slot_range(*local_day(day, ZONE))[0]
     if change is not None:
-        begun = slots >= slot_range(*local_day(day, ZONE))[0]
         load_kwh = np.where(begun, change(load_kwh), load_kwh)
+    if change_pv is not None:
+        pv_kwh = np.where(begun, change_pv(quarter), pv_kwh)
     return ArrayFacts(
         HOME,
         start=start,
         load_kwh=load_kwh,
-        pv_kwh=pv(quarter),
+        pv_kwh=pv_kwh,
         spot=spot(quarter),
         spot_known_at=slots - 86_400,
         area="SE4",

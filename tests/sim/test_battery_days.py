@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from sim.battery_days import stretches_of, year_days
-from sim.battery_sizes import resized, run_sizes
+from sim.battery_sizes import run_sizes, sized
 from telemetry.quality_table import DayClass
 from telemetry.store import Store
 from tests.sim.test_planning import VILLA, fill, make_model, midnight, new_store
@@ -72,6 +72,6 @@ def test_stretches_hold_what_happened_and_what_was_known(june: Store) -> None:
         midnight(date(2025, 6, 2)),
         midnight(date(2025, 6, 9)),
     ]
-    none, small = run_sizes([resized(model, kwh) for kwh in (0.0, 5.0)], stretches, workers=1)
+    none, small = run_sizes([sized(model, kwh) for kwh in (0.0, 5.0)], stretches, workers=1)
     assert none.days == small.days == found.count == 17
     assert small.net_bill(small.planned) < none.net_bill(none.planned)

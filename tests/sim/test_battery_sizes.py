@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpc import Battery, Grid, Site
-from sim.battery_sizes import SizeYear, payback_years, resized, run_sizes
+from sim.battery_sizes import SizeYear, payback_years, run_sizes, sized
 from sim.errors import ScenarioError
 from sim.history import Realised
 from sim.replay import Dispatch, Policy, replay
@@ -33,23 +33,23 @@ HOME = make_home(SITE)
 
 
 def test_a_size_keeps_c_rate_window_efficiency_and_wear() -> None:
-    battery = resized(HOME, 25.0).site.battery
+    battery = sized(HOME, 25.0).site.battery
     assert battery.capacity_kwh == 25.0
     assert (battery.max_charge_kw, battery.max_discharge_kw) == (12.5, 10.0)
     assert (battery.min_soc_kwh, battery.max_soc_kwh) == (2.5, 22.5)
     assert (battery.charge_efficiency, battery.wear_cost_per_kwh) == (0.95, 0.2)
-    given_kw = resized(HOME, 25.0, 3.0).site.battery
+    given_kw = sized(HOME, 25.0, 3.0).site.battery
     assert (given_kw.max_charge_kw, given_kw.max_discharge_kw) == (3.0, 3.0)
-    none = resized(HOME, 0.0, 3.0).site.battery
+    none = sized(HOME, 0.0, 3.0).site.battery
     assert (none.capacity_kwh, none.max_charge_kw, none.max_soc_kwh) == (0.0, 0.0, 0.0)
 
 
 def test_a_home_without_a_battery_needs_a_power() -> None:
     nothing = Battery(capacity_kwh=0.0, max_charge_kw=0.0, max_discharge_kw=0.0)
     bare = replace(HOME, site=replace(SITE, battery=nothing))
-    with pytest.raises(ScenarioError, match="max_kw is None, want a power in kW"):
-        resized(bare, 10.0)
-    battery = resized(bare, 10.0, 5.0).site.battery
+    with pytest.raises(ScenarioError, match="want a power in kW along with it"):
+        sized(bare, 10.0)
+    battery = sized(bare, 10.0, 5.0).site.battery
     assert (battery.capacity_kwh, battery.max_charge_kw) == (10.0, 5.0)
     assert (battery.min_soc_kwh, battery.max_soc_kwh) == (0.0, 10.0)
 
@@ -75,14 +75,14 @@ def cut(real: Realised, known: ArrayForecasts, day: int) -> tuple[Realised, Arra
 
 def run(*capacities_kwh: float, workers: int = 1) -> tuple[SizeYear, ...]:
     """Go through three days with each capacity."""
-    homes = [resized(HOME, kwh) for kwh in capacities_kwh]
+    homes = [sized(HOME, kwh) for kwh in capacities_kwh]
     return run_sizes(homes, [one_stretch()], workers=workers)
 
 
 def test_a_size_does_what_a_replay_of_it_does() -> None:
     real, known = one_stretch()
     (year,) = run(20.0)
-    window = replay_window(resized(HOME, 20.0), real, soc_start_kwh=10.0)
+    window = replay_window(sized(HOME, 20.0), real, soc_start_kwh=10.0)
     for course, result in (
         (year.planned, replay(window, Policy.STORAGE, known, Dispatch.VALUE)),
         (year.self_use, replay(window, Policy.SELF_USE)),
@@ -172,7 +172,7 @@ def test_slots_beyond_the_grid_connection_are_counted() -> None:
     real, known = one_stretch()
     load = real.load_kwh.copy()
     load[[3, 50]] = 4.0  # 16 kW: the connection carries 11, a battery of 0.5 kW no more
-    (year,) = run_sizes([resized(HOME, 0.0)], [(replace(real, load_kwh=load), known)], workers=1)
+    (year,) = run_sizes([sized(HOME, 0.0)], [(replace(real, load_kwh=load), known)], workers=1)
     assert year.planned.broken_slots == 2
 
 

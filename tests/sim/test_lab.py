@@ -6,6 +6,7 @@ The house and its days are those of ``tests.sim.lab_cases``: buying costs 0.1 an
 
 import inspect
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,11 @@ def test_a_horizon_shorter_than_the_day_is_refused() -> None:
     lab = Lab(make_facts(), HOME, site_of(), Tariff(zone=ZONE), LabOptions(horizon_hours=12))
     with pytest.raises(ScenarioError, match="horizon_hours is 12, want 24 or more"):
         lab.baseline(DAY, soc_kwh=0.0)
+
+
+def test_a_home_of_which_nobody_knows_the_prices_is_refused() -> None:
+    with pytest.raises(ScenarioError, match=r"price_area is None, want LabOptions\(price_area="):
+        Lab(make_facts(), replace(HOME, area=None), site_of(), Tariff(zone=ZONE))
 
 
 def test_tomorrow_is_planned_from_what_is_known_today(demo: Lab) -> None:

@@ -96,7 +96,7 @@ def test_limits_by_slot_are_scaled_too() -> None:
 
 def test_a_first_battery_needs_its_power() -> None:
     bare = model(site=site_of(capacity_kwh=0.0, max_charge_kw=0.0, max_discharge_kw=0.0))
-    with pytest.raises(ScenarioError, match="battery_kw along with it"):
+    with pytest.raises(ScenarioError, match="a power in kW along with it"):
         changed_model(bare, WhatIf(battery_kwh=10.0))
     battery = changed_model(bare, WhatIf(battery_kwh=10.0, battery_kw=5.0)).site.battery
     assert (battery.capacity_kwh, battery.max_soc_kwh, battery.max_charge_kw) == (10.0, 10.0, 5.0)

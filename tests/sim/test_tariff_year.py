@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mpc import PriceEntry, Tariff
+from sim.errors import ScenarioError
 from sim.tariff_year import later_changes, tariff_of_year
 
 ZONE = "Europe/Stockholm"
@@ -86,3 +87,17 @@ def test_later_changes_are_told_in_order() -> None:
         ("transfer_fee", date(2026, 1, 1)),
     )
     assert later_changes(tariff, date(2026, 1, 1)) == ()
+
+
+@pytest.mark.parametrize(
+    ("year", "first", "want"),
+    [
+        pytest.param(2010, date(2015, 1, 1), "2015 or later: tariff.tax_credit", id="before"),
+        pytest.param(2025, date(2025, 6, 1), "2026 or later: tariff.tax_credit", id="mid-year"),
+    ],
+)
+def test_a_year_in_which_a_component_had_not_begun(year: int, first: date, want: str) -> None:
+    tariff = Tariff(zone=ZONE, tax_credit=(PriceEntry(value=0.6, valid_from=first),))
+    with pytest.raises(ScenarioError, match=f"tariff_year is {year}, want {want} begins with"):
+        tariff_of_year(tariff, year, (2025,))
+    assert export(tariff_of_year(tariff, 2026, (2025,)), date(2025, 3, 1)) == pytest.approx(1.6)
