@@ -57,7 +57,7 @@ unit: $(VENV)/.all
 unit-plans:
 	$(BIN)/pytest tests/mpc tests/forecast tests/sim tests/rlenv tests/test_docs.py
 unit-house:
-	$(BIN)/pytest tests/runners tests/telemetry tests/live tests/peers tests/test_floors.py
+	$(BIN)/pytest tests/runners tests/telemetry tests/live tests/peers tests/docs tests/test_floors.py
 
 bench: $(VENV)/.all
 	$(BIN)/python -m benchmarks.report

@@ -157,6 +157,8 @@ def _limited(plan: "Plan", t: int) -> bool:
 def _broken(plan: "Plan", t: int) -> str:
     """Name the soft limits broken in slot ``t``."""
     broken = [v for v in plan.violations if v.slot == t]
+    costs = ["" if v.is_wish else f" (cost {v.cost:.2f})" for v in broken]
     return "".join(
-        f" Breaks {v.limit} by {v.amount_kwh:.3f} kWh (cost {v.cost:.2f})." for v in broken
+        f" Breaks {v.limit} by {v.amount_kwh:.3f} kWh{cost}."
+        for v, cost in zip(broken, costs, strict=True)
     )

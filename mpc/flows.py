@@ -22,6 +22,7 @@ __all__ = ["Costs", "Flows", "Violation", "cost_of", "settle_flows", "violations
 TINY_KWH = 1e-9
 """Flows below this are rounding of the simplex method, not decisions."""
 ENERGY_TOLERANCE_KWH = 1e-7
+_MANUAL, _EXPORT_TARGET = "manual_", "export_target"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +71,16 @@ class Violation(NamedTuple):
     slot: int
     amount_kwh: float
     cost: float
+
+    @property
+    def is_block(self) -> bool:
+        """Whether it is a block of ``Requests`` that is not done."""
+        return self.limit.startswith(_MANUAL)
+
+    @property
+    def is_wish(self) -> bool:
+        """Whether it is a request that is not met: its cost steers the plan and is no money."""
+        return self.is_block or self.limit == _EXPORT_TARGET
 
 
 def _group(x: F64, columns: tuple[slice, ...]) -> F64:
@@ -184,7 +195,7 @@ def _unmet(wanted: Wanted, net: F64, flows: Flows) -> list[tuple[str, F64, float
         missing = np.zeros(net.size)
         counted = float(wanted.counted(flows.discharge, net).sum())
         missing[np.flatnonzero(target.counted)[-1]] = wanted.export_kwh - counted
-        unmet.append(("export_target", missing, price))
+        unmet.append((_EXPORT_TARGET, missing, price))
     return unmet
 
 

@@ -125,6 +125,16 @@ class Plan:
         return self.charge_kwh - self.discharge_kwh
 
     @property
+    def wish_cost(self) -> float:
+        """Return what ``penalty`` holds for requests that are not met; nobody pays it, currency."""
+        return float(sum(v.cost for v in self.violations if v.is_wish))
+
+    @property
+    def cost(self) -> float:
+        """Return the objective without what wishes cost: what is expected to be paid, currency."""
+        return self.objective - self.wish_cost
+
+    @property
     def starts(self) -> list[datetime]:
         """UTC start of every slot."""
         return slot_starts(self.start, self.slot_minutes)

@@ -116,12 +116,17 @@ def _restored(saved: dict[str, Any], series: tuple[str, ...]) -> dict[str, Any]:
 
 def told_requests(requests: Requests) -> dict[str, Any]:
     """Return requests as JSON: blocks by slot, and the export target with the slots that count."""
-    told: dict[str, Any] = {"blocks": [asdict(block) for block in requests.blocks]}
+    told: dict[str, Any] = {"blocks": [_block(block) for block in requests.blocks]}
     target = requests.export_target
     if target is not None:
         slots = np.flatnonzero(target.counted).tolist()
         told["export_target"] = {"energy_kwh": float(target.energy_kwh), "slots": slots}
     return told
+
+
+def _block(block: Block) -> dict[str, Any]:
+    """Return a block's JSON fields; one without a name has none."""
+    return {name: value for name, value in asdict(block).items() if name != "name" or value}
 
 
 def requests_from(saved: dict[str, Any], *, slots: int) -> Requests:

@@ -53,12 +53,14 @@ class Block:
         stop: index of the slot after its last one.
         target_soc_kwh: stored energy at the block's end: at least this for charge, at most this for
             export; None for hold.
+        name: what its asker calls it; "" where it has none.
     """
 
     kind: Kind
     first: int
     stop: int
     target_soc_kwh: float | None = None
+    name: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what is no block."""

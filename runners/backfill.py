@@ -18,9 +18,9 @@ from runners.errors import EX_DATAERR, ConfigError, Problem
 from runners.output import console, write_json
 from runners.peer import open_peer
 from runners.slot_report import COLUMNS, channel_table, unassigned_lines
+from runners.store_access import open_store
 from telemetry.backfill import BackfillReport, backfill
 from telemetry.slots import local_day, slot_of, to_epoch, zone_info
-from telemetry.store import Store
 
 __all__ = ["local_span", "run_backfill"]
 
@@ -88,7 +88,7 @@ def _filled(
     )
     with (
         open_peer(config, home_id) as peer,
-        Store.open(config.store_url, system_id=config.system.system_id) as store,
+        open_store(config) as store,
         Progress(*columns, console=Console(stderr=True), transient=True) as bar,
     ):
         store.put_home(config.home(home_id))

@@ -40,7 +40,8 @@ from runners.cli_report import report, whatif_app
 from runners.cli_services import prices_app, weather_app
 from runners.cli_simulate import simulate
 from runners.cli_status import doctor, publish, status
-from runners.cli_units import install_units
+from runners.cli_store import backup, upgrade
+from runners.cli_units import install_units, run_job_commands
 from runners.cli_whatif import whatif_day
 
 __all__ = ["app", "main", "run_job"]
@@ -63,6 +64,9 @@ _ORDER = (
     "status",
     "doctor",
     "install-units",
+    "run-job",
+    "backup",
+    "upgrade",
     "report",
     "whatif",
     "replay",
@@ -287,7 +291,10 @@ def plan(
 
 for command in (train, evaluate, mirror, replay, simulate, report, publish, doctor, status):
     app.command()(command)
+app.command()(backup)
+app.command()(upgrade)
 app.command("install-units")(install_units)
+app.command("run-job")(run_job_commands)
 whatif_app.command("day")(whatif_day)
 for group, name in ((episodes_app, "episodes"), (manual_app, "manual"), (whatif_app, "whatif")):
     app.add_typer(group, name=name)

@@ -32,7 +32,10 @@ __all__ = [
 
 _YEARS = (1970, 2200)
 
-ConfigOption = Annotated[Path, typer.Option("--config", help="The configuration file.")]
+# What cannot be read is told as any other fault of the configuration, by its loader.
+ConfigOption = Annotated[
+    Path, typer.Option("--config", readable=False, help="The configuration file.")
+]
 JsonOption = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout."),

@@ -1,13 +1,13 @@
-"""``darkstar install-units``: the options."""
+"""``darkstar install-units`` and ``run-job``: the options."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from runners.cli_options import ConfigOption, job
+from runners.cli_options import ConfigOption, DryRunOption, NowOption, aware, job
 
-__all__ = ["install_units"]
+__all__ = ["install_units", "run_job_commands"]
 
 
 @job
@@ -38,3 +38,20 @@ def install_units(
     run_install_units(
         config_path=config, user=user, run_as=run_as, secrets=secrets, dry_run=dry_run
     )
+
+
+@job
+def run_job_commands(
+    name: Annotated[str, typer.Argument(metavar="JOB", help="As of its unit: darkstar-JOB.")],
+    config: ConfigOption = Path("config.yaml"),
+    *,
+    dry_run: DryRunOption = False,
+    now: NowOption = None,
+) -> None:
+    """Run all commands of a timer's job, one after the other, as its unit does."""
+    from runners.run_job import run_commands  # noqa: PLC0415
+
+    moment = aware(now, "--now")
+    code = run_commands(name, config_path=config, now=moment, dry_run=dry_run)
+    if code:
+        raise typer.Exit(code)

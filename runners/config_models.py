@@ -55,6 +55,12 @@ class StoreConfig(Strict):
         default=SecretStr("darkstar.sqlite"),
         description="the path of an SQLite file, or an SQLAlchemy URL",
     )
+    upgrade_wait_seconds: float = Field(
+        default=30.0,
+        ge=0.0,
+        le=600.0,
+        description="seconds, 0 to 600, that an upgrade of the store waits for other jobs",
+    )
 
 
 class ModelsConfig(Strict):

@@ -64,7 +64,7 @@ def _problem(found: dict[str, Any], model: type[BaseModel], raw: dict[str, Any])
     kind = found["type"]
     if kind == "extra_forbidden":
         known = tuple(owner.model_fields) if owner else ()
-        return Problem(key, "", f"unknown key; {did_you_mean(str(path[-1]), known)}")
+        return Problem(key, "", f"unknown key; {_key_fix(str(path[-1]), known)}")
     help_text = _description(owner, found["loc"])
     if kind == "missing":
         return Problem(key, "", f"missing; add {help_text or 'it'}")
@@ -114,6 +114,11 @@ def did_you_mean(got: str, known: tuple[str, ...]) -> str:
     """Return the fix for an unknown name: the nearest one, or all there are."""
     near = difflib.get_close_matches(got, known, n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+
+
+def _key_fix(got: str, known: tuple[str, ...]) -> str:
+    """Return the fix for an unknown key, which a newer Darkstar may know."""
+    return f"{did_you_mean(got, known)} (Or was this written for a newer Darkstar?)"
 
 
 def _written_path(loc: tuple[int | str, ...], raw: object) -> list[int | str]:

@@ -3,12 +3,13 @@
     with job_run("record", now=now, dry_run=dry_run) as run:
         config = load_config(config_path)
         if run.begins(config, homes):                  # else another one is at work: exit code 0
-            with job_store(config, dry_run=dry_run) as store:
+            with job_store(config, run) as store:
                 run.check_clock(store, homes)
                 ...                                    # at run.moment()
                 run.tell(slots=96)
 
-* One run of a job at a time, by a lock beside the store; a second one leaves with a word.
+* One run of a job and home at a time, by a lock beside the store (``runners.lock``); a second one
+  leaves with a word.
 * A clock that shows less than the newest measurement is refused: facts would be misfiled.
 * A dry run asks and computes all, prints it, and writes nothing; it takes no lock.
 * ``now`` is the moment as the job shall believe it, everywhere it asks for the time.
@@ -21,10 +22,16 @@
     66  no such input file                     77  a service refuses the token or the login
     69  a service does not answer              78  the configuration
 
-    1   nobody foresaw it: with its traceback  130 interrupted; what was committed stays
+    1   nobody foresaw it: with its traceback; or whoever read stdout left before the end
+    130 interrupted (Ctrl-C), or 143 ended (SIGTERM: ``TimeoutStartSec=`` is over): what was
+        committed stays
 
 Files are replaced whole (``runners.output``), facts committed in transactions, and running again
-changes nothing that is there already. Every call to a network has a time limit of its own.
+changes nothing that is there already. Every call to a network ends by itself.
+
+Jobs of the timers (``runners.units``) keep all of it. What only a person runs (``import``,
+``backfill``, ``repair``, ``manual``, what looks back) keeps exit codes, whole files and
+transactions: it takes no lock of a job, has no summary and takes the clock as it is.
 """
 
 from __future__ import annotations
@@ -44,29 +51,28 @@ from typing import TYPE_CHECKING, ParamSpec
 import typer
 
 from runners.dates import utc_now
-from runners.errors import (
-    EX_CONFIG,
-    EX_DATAERR,
-    EX_NOPERM,
-    EX_PROTOCOL,
-    EX_TEMPFAIL,
-    EX_UNAVAILABLE,
-    ConfigError,
-    Problem,
+from runners.endings import (
+    INTERRUPTED,
+    UNFORESEEN,
+    ended_with_a_word,
+    exit_code,
+    status,
+    told,
 )
-from runners.lock import only_one
+from runners.errors import EX_TEMPFAIL, ConfigError, Problem
+from runners.lock import lock_file, one_of_many, only_one
+from runners.store_access import open_store
 
 if TYPE_CHECKING:
     from runners.config import Config
     from telemetry.store import Store
 
-__all__ = ["JobRun", "job", "job_run", "job_store", "lock_file", "logfmt"]
+__all__ = ["JobRun", "job", "job_run", "job_store", "logfmt"]
 
 P = ParamSpec("P")
 CLOCK_TOLERANCE = timedelta(minutes=30)
 """Two slots: what is measured now is filed under a slot that ends a quarter-hour on at most."""
 _SLOT = timedelta(minutes=15)
-_UNFORESEEN, _INTERRUPTED = 1, 130
 _KERNELS = "NUMBA_CACHE_DIR"
 
 
@@ -81,6 +87,7 @@ class JobRun:
             summary line.
         exit_code: what the command ends with; other than 0 it has failed.
         homes: whose facts it is about.
+        locked_job: the job whose lock it holds; None: it holds none.
     """
 
     job: str
@@ -88,14 +95,24 @@ class JobRun:
     look_back: bool = False
     exit_code: int = 0
     homes: tuple[str, ...] = ()
+    locked_job: str | None = None
     _now: datetime | None = None
     _clock: Callable[[], datetime] | None = None
     _left: bool = False
     _facts: dict[str, object] = field(default_factory=dict)
     _held: ExitStack = field(default_factory=ExitStack)
 
-    def begins(self, config: Config, homes: Sequence[str] = ()) -> bool:
+    def begins(
+        self, config: Config, homes: Sequence[str] = (), *, whole_store: bool = False
+    ) -> bool:
         """Take the lock until the run ends; return False, and say so, where another one has it.
+
+        Runs about one home each keep out of each other's way only where it is the same one.
+
+        Args:
+            config: whose store.
+            homes: whose facts it is about.
+            whole_store: whether it is about all that is stored, whichever homes are configured.
 
         Raises:
             ConfigError: the lock's file cannot be made.
@@ -103,11 +120,22 @@ class JobRun:
         self.homes = tuple(homes)
         if self.dry_run or self.look_back:
             return True
-        if self._held.enter_context(only_one(lock_file(config, self.job))):
+        if self._locked(config, whole_store=whole_store):
+            self.locked_job = self.job
             return True
         self._left = True
         _say(f"another darkstar {self.job} is at work here: left it to that one")
         return False
+
+    def _locked(self, config: Config, *, whole_store: bool) -> bool:
+        """Whether nobody else had the lock."""
+        of_all = lock_file(config, self.job)
+        if whole_store or len(self.homes) != 1:
+            return self._held.enter_context(only_one(of_all))
+        of_home = lock_file(config, self.job, self.homes[0])
+        return self._held.enter_context(one_of_many(of_all)) and self._held.enter_context(
+            only_one(of_home)
+        )
 
     def moment(self) -> datetime:
         """Return the time as the job shall believe it: what was given, else the clock's."""
@@ -188,50 +216,49 @@ def job_run(
         _clock=clock,
     )
     began = monotonic()
-    with _logging():
+    with _logging(), ended_with_a_word():
         try:
             with run._held:  # noqa: SLF001 - one module
                 yield run
         except Exception as err:
-            code = _exit_code(err) or _UNFORESEEN
+            code = exit_code(err) or UNFORESEEN
             if not look_back:
                 err.add_note(run.summary(code, monotonic() - began, err))
             raise
+        except SystemExit as err:
+            _say_summary(run, status(err), began, err)
+            raise
         except BaseException as err:
-            _say_summary(run, _INTERRUPTED, began, err)
+            _say_summary(run, INTERRUPTED, began, err)
             raise
         _say_summary(run, run.exit_code, began)
 
 
 @contextmanager
-def job_store(config: Config, *, dry_run: bool = False) -> Iterator[Store]:
+def job_store(config: Config, run: JobRun) -> Iterator[Store]:
     """Open the store of a job; in a dry run whatever is written is undone at the end.
 
     A dry run on a store that is not there yet has one in memory; one of an older Darkstar is
-    refused, as it would have to be migrated.
+    refused, as it would have to be upgraded.
 
     Raises:
+        ConfigError: it is to be upgraded, and another job is at work; exit code 75.
         StoreError: it cannot be opened.
     """
+    if not run.dry_run:
+        with open_store(config, run=run) as store:
+            yield store
+        return
     from telemetry.store import Store  # noqa: PLC0415 - numpy, SQLAlchemy
 
     place, system_id = config.store_url, config.system.system_id
-    if dry_run and "://" not in place and not Path(place).exists():
-        place, dry_run = ":memory:", False
-    if not dry_run:
-        with Store.open(place, system_id=system_id) as store:
+    if "://" not in place and not Path(place).exists():
+        with Store.open(":memory:", system_id=system_id) as store:
             yield store
         return
     Store.open(place, read_only=True).close()
     with Store.open(place, system_id=system_id) as store, store.undone():
         yield store
-
-
-def lock_file(config: Config, job: str) -> Path:
-    """Return the lock's file: beside a store that is a file, else beside the configuration."""
-    url = config.store_url
-    beside = config.path if "://" in url else Path(url)
-    return beside.parent / f".darkstar-{job}.lock"
 
 
 def job(function: Callable[P, None]) -> Callable[P, None]:
@@ -243,10 +270,10 @@ def job(function: Callable[P, None]) -> Callable[P, None]:
         try:
             function(*args, **kwargs)
         except Exception as err:
-            code = _exit_code(err)
+            code = exit_code(err)
             if code is None:
                 raise
-            for line in str(err).splitlines():
+            for line in told(err).splitlines():
                 typer.secho(line, fg=typer.colors.RED, err=True)
             for note in getattr(err, "__notes__", ()):
                 typer.secho(note, dim=True, err=True)
@@ -336,31 +363,3 @@ def _keep_kernels() -> None:
         from mpc.jit import keep_compiled_in  # noqa: PLC0415 - the solver takes 0.1 s to import
 
         keep_compiled_in(Path(folder))
-
-
-def _exit_code(err: Exception) -> int | None:
-    """Return the sysexits code of an expected error, None for any other."""
-    if isinstance(err, ConfigError):
-        return err.exit_code
-    return next((code for kind, code in _expected() if isinstance(err, kind)), None)
-
-
-def _expected() -> Iterator[tuple[type[Exception], int]]:
-    """Yield error classes of the floors that were imported, the narrow ones first."""
-    for module, name, code in (
-        ("mpc.errors", "SolverError", EX_TEMPFAIL),
-        ("mpc.errors", "PlanError", EX_DATAERR),
-        ("telemetry.errors", "StoreBusyError", EX_TEMPFAIL),
-        ("telemetry.errors", "PeerAuthError", EX_NOPERM),
-        ("telemetry.errors", "PeerUnreachableError", EX_UNAVAILABLE),
-        ("telemetry.errors", "PeerNotReadyError", EX_TEMPFAIL),
-        ("telemetry.errors", "PeerReplyError", EX_PROTOCOL),
-        ("telemetry.errors", "ClockError", EX_TEMPFAIL),
-        ("telemetry.errors", "SensorError", EX_CONFIG),
-        ("telemetry.errors", "MirrorError", EX_CONFIG),
-        ("telemetry.errors", "TelemetryError", EX_DATAERR),
-        ("forecast.errors", "ForecastError", EX_DATAERR),
-        ("sim.errors", "SimError", EX_DATAERR),
-    ):
-        if module in sys.modules:  # an error of a module that was never imported is not around
-            yield getattr(sys.modules[module], name), code

@@ -16,6 +16,7 @@ from runners.config import load_config
 from runners.errors import EX_CANTCREAT, ConfigError, Problem
 from runners.init import template, write_config
 from runners.plan import PlanRun, run_plan
+from runners.store_access import open_store
 from sim.baselines import Outcome, self_use
 from sim.demo import DEMO_HOME, DemoYear, make_demo_year
 from telemetry.arrays import F64
@@ -53,7 +54,7 @@ def run_demo(
     if Path(config.store_url) != out_dir / _STORE:
         raise _refusal(config_path, f"its store is not {_STORE} beside it")
     year = make_demo_year(seed, DEFAULT_AT.year)
-    with Store.open(config.store_url, system_id="simulation") as store:
+    with open_store(config, system_id="simulation") as store:
         fill_store(store, year, config.site(DEMO_HOME.home_id))
     made = run_plan(
         config_path=config_path,

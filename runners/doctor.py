@@ -7,7 +7,7 @@ failure, 78 where the configuration is one, else 65.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from rich.console import Console
 
 from runners.config import Config
 from runners.dates import utc_now
-from runners.doctor_files import check_configuration, check_disk, check_modes
+from runners.doctor_files import check_configuration, check_disk, check_modes, check_rights
 from runners.doctor_house import (
     check_car,
     check_efficiency,
@@ -26,6 +26,7 @@ from runners.doctor_house import (
     check_wiring,
 )
 from runners.doctor_line import Level, Line, warning
+from runners.doctor_outside import SERVICES, AskService, check_services
 from runners.doctor_services import (
     OpenPeer,
     check_home_assistant,
@@ -36,7 +37,7 @@ from runners.doctor_services import (
 from runners.doctor_timers import Ask, check_timers, systemctl
 from runners.errors import EX_CONFIG, EX_DATAERR
 from runners.output import console, json_text, many, write_text
-from runners.units import JOBS
+from runners.units import wanted_jobs
 from telemetry.errors import TelemetryError
 from telemetry.store import Store
 
@@ -53,6 +54,7 @@ def run_doctor(
     now: datetime | None = None,
     open_peer: OpenPeer = open_quickly,
     ask: Ask = systemctl,
+    services: Mapping[str, AskService] = SERVICES,
 ) -> int:
     """Examine an installation, print what was found and return the exit code.
 
@@ -63,6 +65,7 @@ def run_doctor(
         now: the moment, aware; None: the clock's.
         open_peer: opens a Home Assistant by url and token.
         ask: asks systemd.
+        services: ask who gives prices and weather, by these words.
 
     Raises:
         ConfigError: there is no such home, or the JSON cannot be written.
@@ -71,7 +74,7 @@ def run_doctor(
     config, lines = check_configuration(config_path)
     if config is not None:
         homes = list(config.homes) if home_id is None else [config.pick_home(home_id)]
-        lines += examined(config, homes, moment, open_peer=open_peer, ask=ask)
+        lines += examined(config, homes, moment, open_peer=open_peer, ask=ask, services=services)
     _print(console(json_path), lines)
     failures = sum(line.level is Level.FAILURE for line in lines)
     if json_path is not None:
@@ -82,33 +85,33 @@ def run_doctor(
 
 
 def examined(
-    config: Config, homes: list[str], now: datetime, *, open_peer: OpenPeer, ask: Ask
+    config: Config,
+    homes: list[str],
+    now: datetime,
+    *,
+    open_peer: OpenPeer,
+    ask: Ask,
+    services: Mapping[str, AskService],
 ) -> list[Line]:
     """Return what is to be said of an installation whose configuration can be used."""
-    lines = [*check_modes(config), *check_disk(config)]
-    jobs = [
-        job.name
-        for job in JOBS
-        if any(command.wanted(config, home) for command in job.commands for home in config.homes)
-    ]
-    lines += check_timers(jobs, ask)
+    lines = [*check_modes(config), *check_rights(config), *check_disk(config)]
+    lines += check_timers([job.name for job in wanted_jobs(config)], ask)
     store, said = check_store(config)
     lines += said
     try:
         lines += check_mirror(config, store)
         for home in homes:
-            lines += _of_home(store, config, home, now, open_peer)
+            lines += check_home_assistant(config, home, now, open_peer)
+            said = list(_of_home(store, config, home, now))
+            lines += [*said, *check_services(config, home, now, said, services)]
     finally:
         if store is not None:
             store.close()
     return lines
 
 
-def _of_home(
-    store: Store | None, config: Config, home_id: str, now: datetime, open_peer: OpenPeer
-) -> Iterator[Line]:
-    """Yield what is to be said of a home."""
-    yield from check_home_assistant(config, home_id, now, open_peer)
+def _of_home(store: Store | None, config: Config, home_id: str, now: datetime) -> Iterator[Line]:
+    """Yield what is to be said of a home: its tariff, its model, its facts."""
     yield from check_peak_fee(config, home_id)
     yield from check_models(config, home_id, now)
     if store is None:
@@ -147,6 +150,7 @@ def _write(json_path: str, lines: list[Line], failures: int) -> None:
     )
     if json_path == "-":
         sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
     else:
         write_text(Path(json_path), f"{text}\n")
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
+import shlex
 import shutil
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+
+import yaml
 
 from runners.config import Config, load_config
 from runners.doctor_line import Line, failure, fine, warning
 from runners.errors import ConfigError
-from runners.secrets import SECRETS_FILE
+from runners.secrets import SECRETS_FILE, secrets_in_use
 
-__all__ = ["check_configuration", "check_disk", "check_modes"]
+__all__ = ["check_configuration", "check_disk", "check_modes", "check_rights"]
 
 _ANYBODY = stat.S_IRWXO
 _OTHERS = stat.S_IRWXG | _ANYBODY
-_PLAIN_TOKEN = re.compile(r"^\s*(token|password)\s*:\s*(?!!secret\b)(?!['\"]?\$\{)['\"]?[^\s#]")
+_SECRET_KEYS, _SECRET_TAG = ("token", "password"), "!secret"
+_REFERENCE = re.compile(r"\$\{[^}]*\}")
+_LOGIN = re.compile(r"://[^/@:]*:([^@]+)@")
 _MEGABYTE, _GIGABYTE = 1e6, 1e9
 _LEAST_BYTES, _SCANT_BYTES = 200 * _MEGABYTE, 2 * _GIGABYTE
 _GROWTH_BYTES = 2 * _MEGABYTE  # of a live day, at most
@@ -41,12 +49,13 @@ def check_configuration(path: Path) -> tuple[Config | None, list[Line]]:
 
 def check_modes(config: Config) -> Iterator[Line]:
     """Say who else may read secrets and measurements."""
-    secrets = config.path.parent / SECRETS_FILE
+    secrets = secrets_in_use(config.path)
     if secrets.exists():
-        yield _mode(secrets, "the secrets can be read by others", secret=True)
-    tokens = [n for n, line in enumerate(_lines(config.path), 1) if _PLAIN_TOKEN.match(line)]
-    if tokens:
-        where = ", ".join(map(str, tokens))
+        beside = secrets.parent == config.path.parent  # else systemd's, in a folder nobody enters
+        yield _mode(secrets, "the secrets can be read by others", secret=beside)
+    lines = sorted(_open_secrets(config.path))
+    if lines:
+        where = ", ".join(map(str, lines))
         yield failure(
             "file modes",
             f"{config.path}: a token or password stands in the open, line {where}",
@@ -55,6 +64,25 @@ def check_modes(config: Config) -> Iterator[Line]:
     store = _store_file(config)
     if store is not None and store.exists():
         yield _mode(store, "what the house does can be read by others", secret=False)
+
+
+def check_rights(config: Config) -> Iterator[Line]:
+    """Say whether who asks can write what jobs write."""
+    me = f"user {os.geteuid()}"
+    with suppress(KeyError):
+        me = pwd.getpwuid(os.geteuid()).pw_name
+    store = _store_file(config)
+    places = [config.path.parent] if store is None else [store.parent, store]
+    shut = [one for one in places if one.exists() and not os.access(one, os.W_OK)]
+    for place in shut:
+        yield failure(
+            "rights",
+            f"{place} cannot be written by {me}",
+            f"chown -R {me} {shlex.quote(str(place))}; where jobs run as another user, run the "
+            "doctor as that one",
+        )
+    if not shut:
+        yield fine("rights", f"store and folder can be written by {me}")
 
 
 def check_disk(config: Config) -> Iterator[Line]:
@@ -106,6 +134,29 @@ def _store_file(config: Config) -> Path | None:
     return None if "://" in config.store_url else Path(config.store_url)
 
 
-def _lines(path: Path) -> list[str]:
-    """Return the lines of the configuration."""
-    return path.read_text(encoding="utf-8").splitlines()
+def _open_secrets(path: Path) -> set[int]:
+    """Return the lines of the configuration where a secret stands in the open."""
+    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    found, rest, seen = set[int](), [root], set[int]()
+    while rest:
+        node = rest.pop()
+        if id(node) in seen:  # by an alias
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            rest += node.value
+        if isinstance(node, yaml.MappingNode):
+            rest += [value for _, value in node.value]
+            found |= {
+                value.start_mark.line + 1 for key, value in node.value if _is_open(key.value, value)
+            }
+    return found
+
+
+def _is_open(key: object, node: yaml.Node) -> bool:
+    """Whether a value is a secret, or a URL with a password, as it is."""
+    if not isinstance(node, yaml.ScalarNode) or node.tag == _SECRET_TAG:
+        return False
+    login = _LOGIN.search(node.value) if key == "url" else None
+    secret = login.group(1) if login else node.value if key in _SECRET_KEYS else ""
+    return bool(_REFERENCE.sub("", secret).strip())

@@ -16,6 +16,7 @@ from runners.substitution import age_text, minutes_since
 from telemetry.channels import Channel
 from telemetry.errors import MissingExtraError, TelemetryError
 from telemetry.freshness import Freshness
+from telemetry.quality.balance import lacking
 from telemetry.quality.blocks import LEAST_KW, Block, car_blocks
 from telemetry.quality.round_trip import RoundTrip, round_trip
 from telemetry.quality.validate import judge
@@ -67,11 +68,13 @@ def check_wiring(store: Store, config: Config, home_id: str, now: datetime) -> I
     except (MissingExtraError, TelemetryError) as err:
         yield warning(name, str(err), "then run the doctor again")
         return
-    yield from _judged(name, days)
+    yield from _judged(name, days, lacking(channels, config.limits(home_id)))
 
 
-def _judged(name: str, days: tuple[DayQuality, ...]) -> Iterator[Line]:
-    """Say what the verdicts on some days come to."""
+def _judged(
+    name: str, days: tuple[DayQuality, ...], missing: tuple[Channel, ...]
+) -> Iterator[Line]:
+    """Say what the verdicts on some days come to; without some channels nothing can balance."""
     told = dict.fromkeys(reason for day in days for reason in day.reasons)
     slips = [reason for reason in told if any(mark in reason for mark in _TELLTALE)]
     for slip in slips:
@@ -83,6 +86,10 @@ def _judged(name: str, days: tuple[DayQuality, ...]) -> Iterator[Line]:
         text = f"{len(bad)} of {many(len(days), 'day')} are doubtful; {newest.local_date}:"
         text += f" {newest.day_class.value}, {newest.reasons[0] if newest.reasons else ''}"
         yield warning(name, text.rstrip(", "), "darkstar validate tells all, darkstar repair mends")
+    elif missing and not bad:
+        channels = ", ".join(channel.value for channel in missing)
+        text = f"cannot be told: nothing balances without {channels}"
+        yield warning(name, text, "wire it under `input_sensors:`; then record or backfill")
     elif not bad:
         yield fine(name, f"the last {many(len(days), 'day')} balance")
 

@@ -13,7 +13,14 @@ from runners.config import Config
 from runners.doctor_line import Line, failure, fine, warning
 from runners.errors import ConfigError
 from telemetry.channels import Channel
-from telemetry.errors import PeerError, SensorError, StoreBusyError, TelemetryError
+from telemetry.errors import (
+    PeerError,
+    SchemaVersionError,
+    SensorError,
+    StoreBusyError,
+    StoreUnreachableError,
+    TelemetryError,
+)
 from telemetry.homeassistant.client import HomeAssistant
 from telemetry.homeassistant.types import State, StatisticMeta
 from telemetry.homeassistant.units import kind_of, numeric, to_kw
@@ -48,13 +55,20 @@ def check_store(config: Config) -> tuple[Store | None, list[Line]]:
     """Return the store, opened for reading, and what is to be said of it."""
     place = config.store_url
     if "://" not in place and not Path(place).exists():
+        wired = any(home.home_assistant is not None for home in config.homes.values())
+        cure = "darkstar record makes it, or " if wired else ""
         return None, [
-            failure("store", f"{Path(place).name} is not there yet", "darkstar record makes it")
+            failure("store", f"{Path(place).name} is not there yet", f"{cure}darkstar import FILE")
         ]
     try:
         store = Store.open(place, system_id=config.system.system_id, read_only=True)
     except StoreBusyError as err:
         return None, [warning("store", str(err), "run the doctor again when that has finished")]
+    except StoreUnreachableError as err:
+        return None, [failure("store", str(err), "start that server, or look at the network")]
+    except SchemaVersionError as err:
+        cure = "darkstar upgrade" if err.older else "update Darkstar, or put a copy in its place"
+        return None, [failure("store", str(err), cure)]
     except TelemetryError as err:
         return None, [failure("store", str(err), "mend that, or put a copy in its place")]
     return store, [fine("store", f"{store.name} opens, its schema is of this version")]

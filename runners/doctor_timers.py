@@ -13,7 +13,7 @@ __all__ = ["Ask", "check_timers", "systemctl"]
 Ask = Callable[[Sequence[str]], str | None]
 """Takes words for systemctl, gives what it says; None where there is no systemd."""
 
-_PROPERTIES = "Id,LoadState,ActiveState,UnitFileState,Result,ExecMainStatus"
+_PROPERTIES = "Id,LoadState,ActiveState,Result,ExecMainStatus,ExecMainExitTimestamp"
 _SECONDS = 5.0
 _OF_USER = "--user"
 _INSTALL = "darkstar install-units writes them"
@@ -68,7 +68,17 @@ def _of_job(job: str, user: str, timer: Mapping[str, str], service: Mapping[str,
         told = f"{name} failed last: {service['Result']} {service.get('ExecMainStatus', '')}"
         log = f"journalctl {user} -u {name}".replace("  ", " ")
         return failure("timers", told.strip(), f"{log} tells why")
-    return fine("timers", f"{name}.timer is active, its last run succeeded")
+    return fine("timers", f"{name}.timer is active, {_last_run(service)}")
+
+
+def _last_run(service: Mapping[str, str]) -> str:
+    """Say when a service last ended well; systemd calls one that never ran a success, too."""
+    if service.get("ActiveState") == "activating":
+        return "it runs just now"
+    ended = service.get("ExecMainExitTimestamp", "")
+    if not ended:
+        return "it has not run yet since this machine started"
+    return f"its last run succeeded, {ended}"
 
 
 def _units(

@@ -25,8 +25,10 @@ from runners.config import Config, load_config
 from runners.dates import refuse_reversed
 from runners.episodes_export import write_jsonl, write_parquet
 from runners.errors import EX_DATAERR, ConfigError, Problem
+from runners.manual_text import request_lines
 from runners.output import console, many, plan_table, summary_table, write_json
 from runners.plan import home_model
+from runners.store_access import open_store
 from sim.episode_format import EpisodeArrays, read_episode
 from telemetry.arrays import F64
 from telemetry.episode import Episode, EpisodeFilter, EpisodeSummary
@@ -154,7 +156,7 @@ def run_show(
         zone = _zone_of(store, config, episode.home_id)
     found, out = read_episode(episode), console(json_path)
     out.print(plan_table(found.plan(), zone, currency=_currency(config, episode.home_id)))
-    out.print(summary_table(_facts(found)))
+    out.print(summary_table(_facts(found, zone)))
     if json_path is not None:
         write_json(json_path, found)
 
@@ -205,7 +207,7 @@ def _currency(config: Config, home_id: str) -> str:
     return config.home_currency(home_id) if home_id in config.homes else "currency"
 
 
-def _facts(found: EpisodeArrays) -> list[tuple[str, object]]:
+def _facts(found: EpisodeArrays, zone: str) -> list[tuple[str, object]]:
     """Return what there is beside the plan, in lines."""
     context, real = found.context, found.realised
     cost = f"bill {found.bill:.2f} + wear {found.wear:.2f} + penalty {found.penalty:.2f}"
@@ -215,6 +217,7 @@ def _facts(found: EpisodeArrays) -> list[tuple[str, object]]:
         ("first slot", f"{found.start:%Y-%m-%d %H:%M}Z of {found.local_day}"),
         ("planned by", f"{found.engine}, {found.status}, gap {found.gap:.4f}"),
         ("planned cost", f"{found.planned_cost:.4f} = {cost} - stored {found.terminal:.2f}"),
+        *(("asked for", line) for line in request_lines(found.plan(), zone)),
         ("stored at start", f"{found.soc_start_kwh:.3f} kWh, {context.soc_source}"),
         ("prices until", f"{found.prices_until:%Y-%m-%d %H:%M}Z"),
         ("seen in 24 h", f"load {_sum(found.observed_load_kwh)}, PV {_sum(found.observed_pv_kwh)}"),
@@ -333,8 +336,7 @@ def run_prune(
         ConfigError, TelemetryError: the configuration; a store that cannot be written.
     """
     config = load_config(config_path)
-    store = Store.open(config.store_url, system_id=config.system.system_id, read_only=not apply)
-    with store:
+    with open_store(config) if apply else _reading(config) as store:
         counts = store.prune_episodes(wanted, before=before, dry_run=not apply)
     out = console(json_path)
     for line in _pruned(counts, before, apply=apply, mirrored=config.mirror is not None):

@@ -29,6 +29,7 @@ from runners.evaluate_money import Priced, priced_days
 from runners.evaluate_report import report, result_dict
 from runners.output import console, write_json
 from runners.plan import home_model
+from runners.store_access import open_store
 from runners.train import span_of_load
 from sim.aurora import read_history
 from sim.planning import HomeModel, zone_of
@@ -166,7 +167,7 @@ def run_evaluate(
     if start_date is not None and end_date is not None:
         refuse_reversed(start_date, end_date)
     model, out = home_model(config, home), console(json_path)
-    with Store.open(config.store_url, system_id=config.system.system_id) as store:
+    with open_store(config) as store:
         period = _choose(store, model, start_date, end_date)
         found = _evaluate(
             store,

@@ -19,12 +19,12 @@ from rich.table import Table
 from runners.config import Config, load_config
 from runners.errors import EX_DATAERR, EX_NOINPUT, EX_USAGE, ConfigError, Problem
 from runners.output import console, write_json
+from runners.store_access import open_store
 from telemetry.csv_import import import_file
 from telemetry.csv_report import ImportReport
 from telemetry.errors import ImportFileError, MissingExtraError
 from telemetry.legacy_file import is_database
 from telemetry.legacy_import import import_legacy
-from telemetry.store import Store
 
 __all__ = ["run_import"]
 
@@ -134,7 +134,7 @@ def _import_all(
 ) -> None:
     """Import each file in a transaction of its own; append what became of it."""
     homes = {home_id: config.home(home_id) for home_id in config.homes}
-    with Store.open(config.store_url, system_id=config.system.system_id) as store:
+    with open_store(config) as store:
         for path in files:
             code = EX_DATAERR if path.exists() else EX_NOINPUT
             try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -18,11 +19,11 @@ from pathlib import Path
 import typer
 
 import runners
-from runners.config import load_config
+from runners.config import Config, load_config
 from runners.errors import EX_CANTCREAT, EX_NOINPUT, ConfigError, Problem
 from runners.output import make_folder, many, write_text
 from runners.secrets import SECRETS_FILE
-from runners.units import Installation, rendered
+from runners.units import Installation, rendered, written_folders
 
 __all__ = ["SYSTEM_FOLDER", "SYSTEM_USER", "installation", "run_install_units"]
 
@@ -73,7 +74,8 @@ def run_install_units(
     written = [name for name, text in units.items() if _put(target / name, text)]
     same = len(units) - len(written)
     typer.echo(f"{target}: {many(len(written), 'unit')} written, {same} as before")
-    for line in _next_steps(target, units, user=user):
+    steps = _next_steps(target, units, user=user)
+    for line in steps if user else [*_to_own(place.config, run_as), *steps]:
         typer.echo(line)
 
 
@@ -83,16 +85,19 @@ def installation(config_path: Path, *, user: str | None, secrets: Path | None) -
     Raises:
         ConfigError: the configuration, or no program ``darkstar``.
     """
-    path = config_path.absolute()
+    # Its folder without links and `..`, which systemd refuses; a file that is a link stays one, as
+    # what lies beside it is named by that folder.
+    path = config_path.parent.resolve() / config_path.name
     config = load_config(path, secrets=secrets)
     beside = path.parent / SECRETS_FILE
-    given = secrets.absolute() if secrets else beside if beside.exists() else None
+    given = secrets or (beside if beside.exists() else None)
     source = Path(runners.__file__).parents[1]
+    needed = (Path(sys.prefix), Path(sys.base_prefix), source, path.resolve().parent)
     return Installation(
         program=_program(),
-        needed=(Path(sys.prefix), Path(sys.base_prefix), source),
+        needed=needed,
         config=config,
-        secrets=given,
+        secrets=None if given is None else given.resolve(),
         user=user,
         guarded=user is not None or _users_make_namespaces(),
     )
@@ -164,6 +169,21 @@ def _put(path: Path, text: str) -> bool:
     return True
 
 
+def _to_own(config: Config, name: str) -> list[str]:
+    """Return the commands that let who runs the jobs read the configuration and write."""
+    uid = pwd.getpwnam(name).pw_uid
+    places = {one.resolve() for one in (*written_folders(config), config.path) if one.exists()}
+    others = sorted(one for one in places if uid not in (0, one.stat().st_uid))
+    tops = [one for one in others if not any(above in others for above in one.parents)]
+    if not tops:
+        return []
+    chown = shlex.join(["chown", "-R", name, *map(str, tops)])
+    return [
+        f"jobs run as {name}, and what they read and write must be theirs (or --run-as its owner):",
+        f"  {chown}",
+    ]
+
+
 def _next_steps(folder: Path, units: Mapping[str, str], *, user: bool) -> list[str]:
     """Return the commands that make it work, and those that take away what is left over."""
     control = "systemctl --user" if user else "systemctl"
@@ -174,8 +194,8 @@ def _next_steps(folder: Path, units: Mapping[str, str], *, user: bool) -> list[s
         lines += ["  loginctl enable-linger  # so that they run while you are not logged in"]
     for path in sorted(folder.glob("darkstar-*.timer")):
         if path.name not in units and path.read_text(encoding="utf-8").startswith(_MINE):
-            both = f"{path} {path.with_suffix('.service')}"
-            lines += [f"no longer wanted: {control} disable --now {path.name} && rm {both}"]
+            both = shlex.join(map(str, ("rm", path, path.with_suffix(".service"))))
+            lines += [f"no longer wanted: {control} disable --now {path.name} && {both}"]
     return lines
 
 

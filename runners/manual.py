@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from runners.config import Config, load_config
+from runners.config import load_config
 from runners.dates import utc_now
 from runners.errors import EX_DATAERR, EX_USAGE, ConfigError, Problem
-from runners.manual_text import block_json, block_table, in_words, lines
+from runners.manual_text import added, block_json, block_table, in_words
 from runners.output import console, many, write_json
 from runners.plan import home_model
+from runners.store_access import open_store
 from runners.wall_clock import moment_of
 from sim.planning import HomeModel, battery_window
 from telemetry.manual_table import BlockKind, ManualBlock
@@ -77,12 +78,11 @@ def run_add(
     model = home_model(config, config.pick_home(home_id))
     zone = config.home_config(model.home.home_id).zone
     block = _block(wish, model, zone, at)
-    with _open(config) as store, store.transaction():
+    with open_store(config) as store, store.transaction():
         store.put_home(model.home)
         store.put_manual_block(model.home.home_id, block)
     out = console(json_path)
-    (told,) = lines([block], zone)
-    out.print(f"block {block.block_id}: {told}", soft_wrap=True)
+    out.print(f"block {block.block_id}: {added(block, zone)}", soft_wrap=True)
     if json_path is not None:
         write_json(json_path, block_json(block, at))
     return block
@@ -137,7 +137,7 @@ def run_clear(
     config, at = load_config(config_path), _moment(now)
     home = config.pick_home(home_id)
     zone = config.home_config(home).zone
-    with _open(config) as store:
+    with open_store(config) as store:
         gone = store.clear_manual_blocks(home, block_ids, cleared_at=at)
     out = console(json_path)
     for block in gone:
@@ -151,11 +151,6 @@ def run_clear(
 def _moment(now: datetime | None) -> datetime:
     """Return the clock's time, or the one to believe, UTC."""
     return (utc_now() if now is None else now).astimezone(UTC)
-
-
-def _open(config: Config) -> Store:
-    """Open the store for writing."""
-    return Store.open(config.store_url, system_id=config.system.system_id)
 
 
 def _block(wish: Wish, model: HomeModel, zone: str, now: datetime) -> ManualBlock:

@@ -5,36 +5,89 @@ Percent are of the battery's capacity, times on the home's wall clock, in JSON U
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from rich import box
 from rich.table import Table
 
+from mpc import Plan, Violation
+from sim.manual import BlockOutcome, Outcome, missed_of
 from telemetry.manual_table import BlockKind, ManualBlock
 
-__all__ = ["NOT_PLANNED", "block_json", "block_table", "in_words", "lines"]
+__all__ = [
+    "added",
+    "block_json",
+    "block_table",
+    "in_words",
+    "outcome_json",
+    "outcome_line",
+    "request_lines",
+]
 
-NOT_PLANNED = "kept; no plan heats water yet"
+
+def added(block: ManualBlock, zone: str) -> str:
+    """Return a new block in words, and that no plan heeds it yet where that is so."""
+    note = f": {Outcome.NOT_PLANNED}" if block.kind is BlockKind.WATER_HEATING else ""
+    return f"{in_words(block, zone)}{note}"
 
 
-def lines(blocks: Sequence[ManualBlock], zone: str) -> list[str]:
-    """Return a line for each block that a plan was given, and whether it heeds it."""
-    return [f"{in_words(block, zone)}{_note(block)}" for block in blocks]
+def outcome_line(found: BlockOutcome, plan: Plan, zone: str) -> str:
+    """Return what a plan makes of a block, in a line."""
+    return f"{in_words(found.block, zone)}: {found.outcome}{_missed(found.missed, plan, zone)}"
 
 
-def _note(block: ManualBlock) -> str:
-    """Say that a block is not planned, where it is not."""
-    return f": {NOT_PLANNED}" if block.kind is BlockKind.WATER_HEATING else ""
+def request_lines(plan: Plan, zone: str) -> Iterator[str]:
+    """Yield a line for every block that a plan was made with, whatever is known of it beside."""
+    edges = [*plan.starts, plan.starts[-1] + timedelta(minutes=float(plan.slot_minutes[-1]))]
+    for block in () if plan.requests is None else plan.requests.blocks:
+        target = "" if block.target_soc_kwh is None else f" to {block.target_soc_kwh:g} kWh"
+        first, end = (_local(edges[slot], zone) for slot in (block.first, block.stop))
+        missed = missed_of(block, plan)
+        outcome = Outcome.CONFLICT if missed else Outcome.FULFILLED
+        name = f"block {block.name}, " if block.name else ""
+        told = f"{name}{block.kind}{target} from {first} to {end}: {outcome}"
+        yield told + _missed(missed, plan, zone)
+
+
+def _missed(missed: Sequence[Violation], plan: Plan, zone: str) -> str:
+    """Return by how much a block is not fulfilled, and from when on; "" where it is."""
+    if not missed:
+        return ""
+    worst = max(one.amount_kwh for one in missed)
+    since = _local(plan.starts[min(one.slot for one in missed)], zone)
+    if len(missed) == 1:
+        return f", by {worst:.3f} kWh at {since}"
+    return f", in {len(missed)} slots from {since} on, by {worst:.3f} kWh at most"
+
+
+def outcome_json(found: BlockOutcome, plan: Plan) -> dict[str, object]:
+    """Return what a plan makes of a block as JSON, slot by slot where it does not do all of it."""
+    block, starts = found.block, plan.starts
+    return {
+        "id": block.block_id,
+        "kind": str(block.kind),
+        "from": _utc(block.start),
+        "to": _utc(block.end),
+        "target_percent": _percent(block),
+        "heeded": found.is_heeded,
+        "outcome": str(found.outcome),
+        "missed": [
+            {"start": _utc(starts[one.slot]), "limit": one.limit, "amount_kwh": one.amount_kwh}
+            for one in found.missed
+        ],
+    }
 
 
 def block_table(blocks: Sequence[ManualBlock], zone: str, now: datetime) -> Table:
-    """Return a row for each block."""
+    """Return a row for each of the blocks, ids and targets never cut."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.caption = f"wall clock of {zone}"
-    for name in ("id", "asked for", "from", "to", "state"):
-        table.add_column(name, no_wrap=True)
+    for name in ("id", "asked for"):
+        table.add_column(name, no_wrap=True, overflow="fold")
+    for name in ("from", "to", "state"):
+        table.add_column(name, overflow="fold")
     for block in blocks:
         times = (_local(moment, zone) for moment in (block.start, block.end))
         table.add_row(block.block_id, _kind(block), *times, _state(block, now))
@@ -53,8 +106,10 @@ def _kind(block: ManualBlock) -> str:
 
 
 def _local(moment: datetime, zone: str) -> str:
-    """Return a moment on a wall clock; the offset keeps the doubled hour apart."""
-    return moment.astimezone(ZoneInfo(zone)).strftime("%a %d %b %H:%M %z")
+    """Return a moment on a wall clock; an offset keeps the two of a doubled hour apart."""
+    local = moment.astimezone(ZoneInfo(zone))
+    doubled = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+    return local.strftime("%d %b %H:%M %z" if doubled else "%d %b %H:%M")
 
 
 def _state(block: ManualBlock, now: datetime) -> str:
@@ -63,23 +118,29 @@ def _state(block: ManualBlock, now: datetime) -> str:
         return "cleared"
     if block.end <= now:
         return "passed"
+    if now < block.created_at:
+        return "not known yet"
     state = "waiting" if now < block.start else "in force"
     return f"{state}, not planned yet" if block.kind is BlockKind.WATER_HEATING else state
 
 
 def block_json(block: ManualBlock, now: datetime) -> dict[str, object]:
     """Return a block as JSON."""
-    percent = None if block.target_soc is None else round(100.0 * block.target_soc, 9)
     return {
         "id": block.block_id,
         "kind": str(block.kind),
         "start": _utc(block.start),
         "end": _utc(block.end),
-        "target_percent": percent,
+        "target_percent": _percent(block),
         "created_at": _utc(block.created_at),
         "cleared_at": None if block.cleared_at is None else _utc(block.cleared_at),
         "state": _state(block, now),
     }
+
+
+def _percent(block: ManualBlock) -> float | None:
+    """Return a target in percent of the capacity."""
+    return None if block.target_soc is None else round(100.0 * block.target_soc, 9)
 
 
 def _utc(moment: datetime) -> str:

@@ -53,7 +53,7 @@ def run_mirror(
     with job_run("mirror", now=now, dry_run=dry_run) as run:
         config = load_config(config_path)
         server = config.mirror_server()
-        if run.begins(config, list(config.homes)):
+        if run.begins(config, list(config.homes), whole_store=True):
             found = _mirror(config, server, run, console(json_path), everything=everything)
             if json_path is not None:
                 where = {"server": server.place, "database": server.database}
@@ -66,7 +66,7 @@ def _mirror(
     """Push, or look; return what the JSON says."""
     from telemetry.mirror import Mirror  # noqa: PLC0415 - SQLAlchemy takes 0.2 s to import
 
-    with Mirror.open(server) as mirror, job_store(config, dry_run=run.dry_run) as store:
+    with Mirror.open(server) as mirror, job_store(config, run) as store:
         run.check_clock(store, list(config.homes))
         if not run.dry_run:
             found = _push(store, mirror, server.place, out, everything=everything)

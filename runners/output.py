@@ -7,12 +7,13 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -32,6 +33,7 @@ __all__ = [
     "make_folder",
     "many",
     "plan_table",
+    "replacing",
     "summary_table",
     "write_json",
     "write_text",
@@ -142,6 +144,7 @@ def write_json(path: str | Path, obj: object) -> None:
     text = json_text(obj) + "\n"
     if str(path) == "-":
         sys.stdout.write(text)
+        sys.stdout.flush()
     else:
         write_text(Path(path), text)
 
@@ -154,19 +157,47 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         ConfigError: the file cannot be written.
     """
+    if path.exists() and not path.is_file():
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as err:
+            raise _unwritten(path, err, "name another place") from None
+        return
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def replacing(path: Path, cure: str = "name another place") -> Iterator[BinaryIO]:
+    """Write a file so that a reader sees the old one or the new one, whole, also after a crash.
+
+    Args:
+        path: the file; its folder is there.
+        cure: what to do where it cannot be written.
+
+    Raises:
+        ConfigError: the file cannot be written; nothing of it is left.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8")
-            return
-        part.write_text(text, encoding="utf-8")
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(path)
     except OSError as err:
-        message = f"cannot be written ({err.strerror}); name another place"
-        raise ConfigError(str(path), [Problem("", "", message)], exit_code=EX_CANTCREAT) from None
+        raise _unwritten(path, err, cure) from None
+    finally:
+        with suppress(OSError):  # there is none where it took its name, or no such folder
+            part.unlink()
 
 
-def make_folder(path: Path) -> None:
+def _unwritten(path: Path, err: OSError, cure: str) -> ConfigError:
+    message = f"cannot be written ({err.strerror}); {cure}"
+    return ConfigError(str(path), [Problem("", "", message)], exit_code=EX_CANTCREAT)
+
+
+def make_folder(path: Path, cure: str = "name another place") -> None:
     """Make a folder for results, parents included.
 
     Raises:
@@ -175,7 +206,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        message = f"cannot be made a folder ({err.strerror}); name another place"
+        message = f"cannot be made a folder ({err.strerror}); {cure}"
         raise ConfigError(str(path), [Problem("", "", message)], exit_code=EX_CANTCREAT) from None
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runners.errors import EX_CANTCREAT, ConfigError, Problem
+from runners.errors import ConfigError, Problem
+from runners.output import make_folder, replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,9 +37,7 @@ def save_figure(figure: Figure, path: Path, title: str) -> None:
         ConfigError: the file cannot be written.
     """
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=_DPI)
-    except OSError as err:
-        message = f"cannot be written ({err.strerror}); name another place, or add --no-plot"
-        raise ConfigError(str(path), [Problem("", "", message)], exit_code=EX_CANTCREAT) from None
+    cure = "name another place, or add --no-plot"
+    make_folder(path.parent, cure)
+    with replacing(path, cure) as file:
+        figure.savefig(file, dpi=_DPI, format=path.suffix.removeprefix("."))

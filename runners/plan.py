@@ -30,7 +30,7 @@ from runners.schedule import Made
 from runners.start_state import StartState, start_state
 from runners.substitution import Ages, Substitution, minutes_since
 from sim.baselines import cost_of_plan, no_battery, self_use
-from sim.manual import requests_for
+from sim.manual import BlockOutcome, outcomes, requests_for
 from sim.pairing import PricePairing
 from sim.planning import HomeModel, KnownInputs
 from telemetry.manual_table import ManualBlock
@@ -56,7 +56,7 @@ class PlanRun:
         self_use_cost: what it would pay on plain self-consumption.
         plan_cost: what the plan pays, on the same footing.
         solve_seconds: time the planner took.
-        manual: blocks in force at the plan's moment; heating water is not planned yet.
+        manual: blocks in force at the plan's moment, heeded or not.
     """
 
     prepared: Prepared
@@ -72,6 +72,11 @@ class PlanRun:
     def inputs(self) -> KnownInputs:
         """What was known."""
         return self.prepared.inputs
+
+    @property
+    def asked(self) -> tuple[BlockOutcome, ...]:
+        """What the plan makes of each block of ``manual``."""
+        return outcomes(self.manual, self.plan)
 
     @property
     def ages(self) -> Ages:
@@ -145,7 +150,7 @@ def run_plan(
         moment = clock if at is None else at.astimezone(UTC)
         made = Made(generated_at=clock, inputs_as_of=moment, look_back=at is not None)
         model = home_model(config, home)
-        with job_store(config, dry_run=dry_run) as store:
+        with job_store(config, job) as store:
             job.check_clock(store, [home])
             state = start_state(
                 store, config, home, moment, soc_kwh=soc_kwh, soc_percent=soc_percent
@@ -258,19 +263,7 @@ def _save(store: Store, model: HomeModel, run: PlanRun, fitness: Fitness) -> Non
                 start=plan.start,
                 values=values,
             )
-        stored = StoredPlan(
-            scenario=LIVE,
-            issued_at=issued,
-            start=plan.start,
-            end=run.inputs.horizon.end,
-            engine=plan.engine,
-            status=plan.status,
-            objective=plan.objective,
-            plan_schema=PLAN_SCHEMA,
-            plan_json=plan.to_json(),
-            fitness=fitness,
-        )
-        store.put_plan(home_id, stored)
+        store.put_plan(home_id, _stored(run, fitness))
         record_training_episode(
             store,
             model,
@@ -279,6 +272,23 @@ def _save(store: Store, model: HomeModel, run: PlanRun, fitness: Fitness) -> Non
             soc_source=run.state.source,
             forecast="" if run.prepared.issued is None else forecast_told(run),
         )
+
+
+def _stored(run: PlanRun, fitness: Fitness) -> StoredPlan:
+    """Return a live plan as the store keeps it."""
+    plan = run.plan
+    return StoredPlan(
+        scenario=LIVE,
+        issued_at=run.inputs.as_of,
+        start=plan.start,
+        end=run.inputs.horizon.end,
+        engine=plan.engine,
+        status=plan.status,
+        objective=plan.cost,
+        plan_schema=PLAN_SCHEMA,
+        plan_json=plan.to_json(),
+        fitness=fitness,
+    )
 
 
 if __name__ == "__main__":

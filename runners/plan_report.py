@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from mpc import Plan
 from runners.config import Config
 from runners.forecaster import AURORA
-from runners.manual_text import lines
+from runners.manual_text import outcome_json, outcome_line
 from runners.output import console, plan_table, summary_table, write_json
 from runners.schedule import Made, schedule_dict, write_schedule
 from runners.substitution import FitLimits
@@ -46,6 +46,7 @@ def schedule_of(config: Config, home_id: str, run: PlanRun, made: Made) -> dict[
             published_hours=given.min_published_hours,
         ),
         substitutions=run.substitutions,
+        manual=[outcome_json(one, run.plan) for one in run.asked],
     )
 
 
@@ -60,7 +61,9 @@ def report_plan(
     plot: bool,
     explain: bool,
 ) -> None:
-    """Print the plan and its summary; write schedule.json and plan.png.
+    """Write schedule.json and plan.png, then print the plan and its summary.
+
+    Files go first: whoever does not read to the end keeps no schedule from being written.
 
     Args:
         config: names, zone and currency.
@@ -76,16 +79,16 @@ def report_plan(
         ConfigError: a file cannot be written.
     """
     zone, currency = config.home_config(home_id).zone, config.home_currency(home_id)
+    files = "nothing: a dry run"
+    if out_dir is not None:
+        files = ", ".join(_written(config, home_id, run, schedule, out_dir, plot=plot))
     out = console(json_path)
     out.print(plan_table(run.plan, zone, currency=currency))
     if explain:
         for sentence in run.plan.explain(zone):
             out.print(sentence, soft_wrap=True)
-    files = "nothing: a dry run"
-    if out_dir is not None:
-        files = ", ".join(_written(config, home_id, run, schedule, out_dir, plot=plot))
     rows = _summary(run, home_id, currency, _pairing(config, home_id))
-    rows += [("asked for", text) for text in lines(run.manual, zone)]
+    rows += [("asked for", outcome_line(one, run.plan, zone)) for one in run.asked]
     rows += [("substituted", str(one)) for one in run.substitutions]
     rows += [("not for control", reason) for reason in cast("list[str]", schedule["reasons"])]
     out.print(summary_table([*rows, ("written", files)]))
@@ -211,9 +214,9 @@ def _certificate(plan: Plan, currency: str) -> str:
 
 
 def _broken(plan: Plan, currency: str) -> list[str]:
-    """Sum up broken soft limits, one line each."""
+    """Sum up broken soft limits, one line each; what was asked for is told block by block."""
     lines = []
-    for limit in dict.fromkeys(v.limit for v in plan.violations):
+    for limit in dict.fromkeys(v.limit for v in plan.violations if not v.is_wish):
         items = [v for v in plan.violations if v.limit == limit]
         worst = max(v.amount_kwh for v in items)
         cost = sum(v.cost for v in items)

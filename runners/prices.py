@@ -227,7 +227,7 @@ class _Watch:
 
     def _round(self, days: Sequence[date], now: datetime) -> _Round:
         """Fetch what is not complete; an area that fails does not stop the others."""
-        with job_store(self.config, dry_run=self.run.dry_run) as store:
+        with job_store(self.config, self.run) as store:
             self.run.check_clock(store, self.run.homes)
             found = [self._market(store, market, days, now) for market in self.markets]
         return _Round(

@@ -23,6 +23,7 @@ from runners.dates import refuse_reversed, utc_now
 from runners.errors import EX_DATAERR, EX_USAGE, ConfigError, Problem
 from runners.output import console, write_json
 from runners.prices import Market, fetch_page, markets_of, open_provider, pages, stored
+from runners.store_access import open_store
 from telemetry.errors import PeerAuthError
 from telemetry.market import DayAhead, EnergyCharts, StoredDay, days_between, market_day
 from telemetry.store import Store
@@ -128,8 +129,7 @@ class _Job:
         markets = markets_of(self.config, home_id, provider)
         notes: dict[str, None] = {}
         refused: dict[Market, str] = {}
-        url, system_id = self.config.store_url, self.config.system.system_id
-        with Store.open(url, system_id=system_id) as store:
+        with open_store(self.config) as store:
             before = {one: stored(store, provider, one, self.days) for one in markets}
             try:
                 self._fill(store, provider, before, notes, refused)

@@ -208,7 +208,7 @@ def _published(config: Config, home_id: str, found: InForce, writer: StateWriter
         "valid_until": _utc(stored.fitness.valid_until),
         "planned_at": _utc(stored.issued_at),
         "slot_start": _utc(plan.starts[found.slot]),
-        "reason": plan.explain(config.homes[home_id].zone)[found.slot],
+        "reason": _reason(plan.explain(config.homes[home_id].zone)[found.slot], told),
         "substitutions": list(stored.fitness.substitutions),
     }
     states = states_of(choice, told.command, facts, capacity_kwh=site.battery.capacity_kwh)
@@ -233,6 +233,14 @@ def _held(choice: SlotChoice, standing: ModeCommand | None, config: Config, home
     if gain >= config.homes[home_id].publish.switch_value:
         return _Told(command=choice.command, gain=gain)
     return _Told(command=standing, held=MODE_NAMES[choice.command.mode], gain=gain)
+
+
+def _reason(planned: str, told: _Told) -> str:
+    """Say why the mode is told: what the plan says of the slot, and what keeps it out."""
+    if told.held is None or told.gain is None:
+        return planned
+    mode, less = MODE_NAMES[told.command.mode], "less than publish.switch_value"
+    return f"{mode} stays: {told.held} would gain {told.gain:.4f} in this slot, {less}. {planned}"
 
 
 def _nothing(config: Config, home_id: str, reasons: tuple[str, ...]) -> Published:

@@ -104,7 +104,7 @@ def _record_home(config: Config, home_id: str, run: JobRun) -> RecordReport:
     sensors, limits = config.sensors(home_id), config.limits(home_id)
     with (
         open_peer(config, home_id) as peer,
-        job_store(config, dry_run=run.dry_run) as store,
+        job_store(config, run) as store,
     ):
         run.check_clock(store, [home_id])
         store.put_home(config.home(home_id))

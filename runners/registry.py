@@ -12,14 +12,13 @@ without a word.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from runners.errors import EX_CANTCREAT, ConfigError, Problem
+from runners.errors import ConfigError
 from runners.model_file import (
     TRAIN,
     UNREADABLE,
@@ -31,7 +30,7 @@ from runners.model_file import (
     read_model,
     refused,
 )
-from runners.output import json_text, make_folder, write_text
+from runners.output import json_text, make_folder, replacing, write_text
 
 if TYPE_CHECKING:
     from forecast.aurora import Aurora
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelMeta", "Promoted", "Registry", "describe", "load_current"]
 
+_MAKE_ROOM = "make room, or name another `models.folder`"
 _SCHEMA, _POINTER = "darkstar.models/1", "current.json"
 _KEPT = 12
 """Versions kept, the one in use included."""
@@ -132,7 +132,8 @@ class Registry:
         if history and history[-1].version == meta.version and self._is_sound(meta.version):
             return False
         make_folder(self.folder)
-        _write_bytes(self._path(meta.version), model_bytes(aurora, meta))
+        with replacing(self._path(meta.version), _MAKE_ROOM) as file:
+            file.write(model_bytes(aurora, meta))
         earlier = [one for one in history if one.version != meta.version]
         kept = [*earlier, Promoted(version=meta.version, at=meta.created_at)]
         self._point(kept[-_KEPT:])
@@ -191,21 +192,3 @@ class Registry:
         if home_id != self.home_id:
             fault = f"belongs to home {home_id!r}, not to {self.home_id!r}"
             raise refused(path, fault, "put it back where it came from, or " + TRAIN)
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, whole.
-
-    Raises:
-        ConfigError: it cannot be written.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as err:
-        message = f"cannot be written ({err.strerror}); make room, or name another `models.folder`"
-        raise ConfigError(str(path), [Problem("", "", message)], exit_code=EX_CANTCREAT) from None

@@ -12,9 +12,9 @@ from pathlib import Path
 from runners.config import load_config
 from runners.dates import refuse_reversed, utc_now
 from runners.output import console, summary_table, write_json
+from runners.store_access import open_store
 from runners.validate import channels_of, limits_of, local_dates
 from telemetry.quality.repair import RepairReport, repair, repaired_days, undo
-from telemetry.store import Store
 
 __all__ = ["run_repair", "run_undo"]
 
@@ -37,7 +37,7 @@ def run_repair(
     chosen = config.pick_home(home_id)
     now = utc_now()
     first, last = local_dates(config, chosen, start_date, end_date, now)
-    with Store.open(config.store_url, system_id=config.system.system_id) as store:
+    with open_store(config) as store:
         channels = channels_of(config, chosen, store)
         report = repair(
             store,
@@ -75,7 +75,7 @@ def run_undo(
     if start_date is not None and end_date is not None:
         refuse_reversed(start_date, end_date)
     home, undone = config.home(chosen), 0
-    with Store.open(config.store_url, system_id=config.system.system_id) as store:
+    with open_store(config) as store:
         days = _days_to_undo(repaired_days(store, home), start_date, end_date)
         if days is not None:
             undone = undo(store, home, first=days[0], last=days[1])

@@ -26,6 +26,7 @@ from runners.replay_inputs import ReplayInputs, read_inputs, start_energy
 from runners.replay_names import DEFAULT_POLICIES, PLANNING, DispatchName, PolicyName
 from runners.replay_report import Compared, Run, report, result_dict
 from runners.replay_store import Kept, forecast_hash, stored, window_hash
+from runners.store_access import open_store
 from sim.asof import Forecasts, perfect
 from sim.oracle import Oracle, make_oracle
 from sim.regret import Ledger, ledger, regret
@@ -95,7 +96,7 @@ def run_replay(
     model, out = home_model(config, home), console(json_path)
     start = start_energy(model, soc_kwh, soc_percent)
     asked = _asked(policies, dispatches)
-    with Store.open(config.store_url, system_id=config.system.system_id) as store:
+    with open_store(config) as store:
         with out.status("reading the store"):
             inputs = read_inputs(
                 store, model, start, start_date, end_date, bridge_hours=bridge_hours

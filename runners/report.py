@@ -75,7 +75,7 @@ def run_report(
         raise ConfigError(home, [Problem("", "", message)])
     last = month.replace(day=calendar.monthrange(month.year, month.month)[1])
     with (
-        Store.open(config.store_url, system_id=config.system.system_id) as store,
+        Store.open(config.store_url, read_only=True) as store,
         patience(out),
     ):
         silent = _silent(store, model, month, last)

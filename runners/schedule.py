@@ -6,7 +6,9 @@ enough for a missed re-plan and too few for stale weather to matter. After it, o
 where ``fit_for_control`` is false (``reasons`` say why), do ``safe_action``: self-use, which needs
 no forecast and no price. A look back is never fit, and its ``valid_until`` counts from the moment
 it looks back at. ``substitutions`` tell what stood in for what was missing or old, ``ages_minutes``
-how old the rest is. Every slot says whether its price was published or forecast.
+how old the rest is. ``manual`` tells of each block of the manual plan whether the plan was made
+with it, and slot by slot what of it is not done, which costs no money. Every slot says whether its
+price was published or forecast.
 
 Units: kWh per slot at the AC bus, kWh stored, currency per kWh, UTC.
 """
@@ -44,7 +46,6 @@ _SERIES = (
     "energy_value_up",
     "energy_value_down",
 )
-_COSTS = ("bill", "wear", "penalty", "terminal", "objective")
 _UNITS = {
     "flows": "kWh per slot at the AC bus",
     "soc_kwh": "kWh stored at the end of the slot",
@@ -85,6 +86,7 @@ def schedule_dict(
     ages: Ages | None = None,
     limits: FitLimits | None = None,
     substitutions: Sequence[Substitution] = (),
+    manual: Sequence[dict[str, object]] = (),
 ) -> dict[str, object]:
     """Return the schedule of a plan.
 
@@ -104,14 +106,12 @@ def schedule_dict(
         ages: how old the inputs are; None: not told.
         limits: how old they may be; None: as the template has it.
         substitutions: what stood in for what was missing or old.
+        manual: what it makes of each block of the manual plan, as ``manual_text`` tells it.
     """
     ages, limits = ages or Ages(), limits or FitLimits()
-    begin = made.inputs_as_of.astimezone(UTC)
-    end = plan.starts[-1] + timedelta(minutes=float(plan.slot_minutes[-1]))
-    reasons = [f"a look back at {_utc(begin)}, not made live"] if made.look_back else []
-    reasons += _stale(begin, ages, limits, observed_until)
-    reasons += _unfit(plan, begin, end, price_pairing)
-    reasons += _unpublished(begin, limits, prices_until)
+    begin, end = made.inputs_as_of.astimezone(UTC), _end(plan)
+    reasons = _stale(made, ages, limits, observed_until)
+    reasons += _unfit(plan, begin, price_pairing) + _unpublished(begin, limits, prices_until)
     return {
         "schema": SCHEMA,
         "home_id": home_id,
@@ -124,6 +124,7 @@ def schedule_dict(
         "reasons": reasons,
         "substitutions": [_rounded(asdict(one)) for one in substitutions],
         "ages_minutes": _rounded(asdict(ages)),
+        "manual": list(manual),
         "safe_action": SAFE_ACTION,
         "currency": currency,
         "zone": zone,
@@ -133,16 +134,34 @@ def schedule_dict(
         "price_pairing": price_pairing,
         "prices_until": None if prices_until is None else _utc(prices_until),
         "observed_until": None if observed_until is None else _utc(observed_until),
-        "costs": {name: getattr(plan, name) for name in _COSTS},
-        "certificate": {
-            "status": plan.status,
-            "gap": plan.gap,
-            "engine": plan.engine,
-            **_of_scenarios(plan),
-            "violations": [violation._asdict() for violation in plan.violations],
-        },
+        "costs": _costs(plan),
+        "certificate": _certificate(plan),
         "forecast": forecast,
-        "slots": _slots(plan, end, zone, prices_until),
+        "slots": _slots(plan, zone, prices_until),
+    }
+
+
+def _costs(plan: "Plan") -> dict[str, float]:
+    """Return the cost of a plan and its parts, in money: without what wishes cost."""
+    return {
+        "bill": plan.bill,
+        "wear": plan.wear,
+        "penalty": plan.penalty - plan.wish_cost,
+        "terminal": plan.terminal,
+        "objective": plan.cost,
+    }
+
+
+def _certificate(plan: "Plan") -> dict[str, object]:
+    """Return how good the plan provably is, and what it breaks; what is a wish has no cost."""
+    return {
+        "status": plan.status,
+        "gap": plan.gap,
+        "engine": plan.engine,
+        **_of_scenarios(plan),
+        "violations": [
+            v._asdict() | ({"cost": None} if v.is_wish else {}) for v in plan.violations
+        ],
     }
 
 
@@ -168,11 +187,10 @@ def _rounded(fields: dict[str, object]) -> dict[str, object]:
     return {k: round(v, 1) if isinstance(v, float) else v for k, v in fields.items()}
 
 
-def _stale(
-    now: datetime, ages: Ages, limits: FitLimits, observed_until: datetime | None
-) -> list[str]:
-    """Return what is too old to plan the next hours from; empty where nothing is."""
-    reasons = []
+def _stale(made: Made, ages: Ages, limits: FitLimits, observed_until: datetime | None) -> list[str]:
+    """Return what is too old to plan the next hours from, or to follow; empty where nothing is."""
+    now = made.inputs_as_of.astimezone(UTC)
+    reasons = [f"a look back at {_utc(now)}, not made live"] if made.look_back else []
     if ages.soc is not None and ages.soc > limits.soc_minutes:
         reasons.append(
             f"the state of charge is {age_text(ages.soc)} old, want at most "
@@ -186,10 +204,10 @@ def _stale(
     return reasons
 
 
-def _unfit(plan: "Plan", now: datetime, end: datetime, price_pairing: str | None) -> list[str]:
+def _unfit(plan: "Plan", now: datetime, price_pairing: str | None) -> list[str]:
     """Return what of the plan itself keeps an inverter from following it; empty where nothing."""
-    reasons: list[str] = []
-    small = max(_SMALL_GAP_MONEY, _SMALL_GAP_RATIO * abs(plan.objective))
+    end, reasons = _end(plan), list[str]()
+    small = max(_SMALL_GAP_MONEY, _SMALL_GAP_RATIO * abs(plan.cost))
     if plan.status != "optimal" and not (plan.status == "feasible" and plan.gap <= small):
         reasons.append(
             f"the plan is {plan.status} with a gap of {plan.gap:.3f}, want at most {small:.3f}"
@@ -216,12 +234,15 @@ def _unpublished(now: datetime, limits: FitLimits, prices_until: datetime | None
     return [f"{told}; fetch or import newer ones"]
 
 
-def _slots(
-    plan: "Plan", end: datetime, zone: str, prices_until: datetime | None
-) -> list[dict[str, object]]:
+def _end(plan: "Plan") -> datetime:
+    """Return the end of the last slot."""
+    return plan.starts[-1] + timedelta(minutes=float(plan.slot_minutes[-1]))
+
+
+def _slots(plan: "Plan", zone: str, prices_until: datetime | None) -> list[dict[str, object]]:
     """Return one object per slot."""
     starts = plan.starts
-    ends = [*starts[1:], end]
+    ends = [*starts[1:], _end(plan)]
     series = {name: getattr(plan, name).tolist() for name in _SERIES}
     sentences = plan.explain(zone)
     return [

@@ -32,7 +32,7 @@ from pydantic import SecretStr
 
 from runners.errors import ConfigError, Problem, shown
 
-__all__ = ["SECRETS_FILE", "Secrets", "read_config_yaml"]
+__all__ = ["SECRETS_FILE", "Secrets", "read_config_yaml", "secrets_in_use"]
 
 SECRETS_FILE = "secrets.yaml"
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
@@ -204,6 +204,14 @@ def read_config_yaml(path: Path, *, secrets_file: Path | None = None) -> dict[st
         message = "the file is empty; run `darkstar init --force` to write one that works"
         raise ConfigError(str(path), [Problem("", "", message)])
     return raw
+
+
+def secrets_in_use(config: Path) -> Path:
+    """Return where ``secrets.yaml`` is, if it is: the credential, else beside the configuration."""
+    credentials = os.environ.get(_CREDENTIALS)
+    if credentials and (given := Path(credentials) / SECRETS_FILE).exists():
+        return given
+    return config.parent / SECRETS_FILE
 
 
 def _all_stored(beside: Path, credentials: Path | None) -> dict[str, str]:

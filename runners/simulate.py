@@ -30,6 +30,7 @@ from runners.settings import config_hash
 from runners.simulate_pool import Pool, cluster_pool, local_pool
 from runners.simulate_report import Batch, ScenarioRun, Skipped, report, skipped_lines
 from runners.simulate_scenario import Job, Progress, run_scenario
+from runners.store_access import open_store
 from sim.augment import scenarios
 from sim.planning import HomeModel, battery_window
 from sim.simulation import AUTO, ChosenDay, choose_days, start_soc
@@ -92,7 +93,7 @@ def run_simulate(
     model, out = home_model(config, home), console(json_path)
     _refuse(model, start_date, end_date, start_soc_kwh)
     with (
-        Store.open(config.store_url, system_id=system_id) as store,
+        open_store(config, system_id=system_id) as store,
         _pool(workers, scheduler) as pool,
     ):
         with out.status("choosing days"):

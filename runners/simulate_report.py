@@ -1,8 +1,8 @@
 """The report of ``darkstar simulate``: a row a scenario, what was skipped and why, JSON.
 
-Money in the home's currency: ``planned`` is the mean objective of the plans that were made now,
-over their whole horizon; ``realised`` what a day cost that followed them, mean of all days, those
-passed by included.
+Money in the home's currency: ``planned`` is the mean cost of the plans that were made now,
+over their whole horizon, without what wishes cost; ``realised`` what a day cost that followed them,
+mean of all days, those passed by included.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class ScenarioRun:
         engines: days of both kinds by the engine that planned them.
         skipped: days asked for that were not simulated.
         episodes: what was written.
-        planned_cost: mean objective of the plans made now; NaN without any.
+        planned_cost: mean cost of the plans made now; NaN without any.
         realised_cost: mean cost of a day of both kinds; NaN without any.
         seconds: what it took.
     """

@@ -33,8 +33,14 @@ from telemetry.store import Store
 __all__ = ["HomeStatus", "run_status"]
 
 _REGRET_DAYS = 7
+_NOTHING = "nothing of this home is recorded yet"
 _FAULTS = (SimError, TelemetryError, PlanError, ConfigError)
-_TOLD = (Channel.LOAD_KWH, Channel.PV_KWH, Channel.IMPORT_KWH, Channel.SOC_END)
+_TOLD = {
+    Channel.LOAD_KWH: "load",
+    Channel.PV_KWH: "PV",
+    Channel.IMPORT_KWH: "import",
+    Channel.SOC_END: "state of charge",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +80,7 @@ class HomeStatus:
         today_missing: why they are not; "" where they are.
         regret: of each of the last days, the newest last; None in a day that is not known.
         freshness: the newest facts; None where the store does not know the home.
+        mirrored: whether there is a mirror that episodes wait for.
         model: the trained model in use, a sentence.
     """
 
@@ -84,6 +91,7 @@ class HomeStatus:
     today_missing: str
     regret: tuple[DayRegret, ...]
     freshness: Freshness | None
+    mirrored: bool
     model: str
 
 
@@ -128,15 +136,18 @@ def _status(store: Store, config: Config, home_id: str, now: datetime) -> HomeSt
     force = plan_in_force(store, home_id, now)
     last = _last_plan(config, home_id, force)
     value = None if last is None else last.energy_value
-    today, missing = _today(store, config, home_id, now, value)
+    today, missing = None, _NOTHING
+    if freshness is not None:
+        today, missing = _today(store, config, home_id, now, value)
     return HomeStatus(
         at=now,
         currency=config.home_currency(home_id),
         plan=last,
         today=today,
         today_missing=missing,
-        regret=_regret(store, config, home_id, now),
+        regret=() if freshness is None else _regret(store, config, home_id, now),
         freshness=freshness,
+        mirrored=config.mirror is not None,
         model=_model(config, home_id, now),
     )
 
@@ -231,9 +242,9 @@ def _plan_rows(status: HomeStatus, zone: ZoneInfo) -> list[tuple[str, object]]:
     fit = "fit for control" if plan.fit else "not for control"
     rows: list[tuple[str, object]] = [("last plan", f"{age} old, {fit}{until}")]
     rows += [("", reason) for reason in plan.reasons]
-    if plan.mode is not None:
+    if plan.mode is not None and plan.fit:
         told = f"{plan.mode}, until {plan.stop_percent:.0f} %; a stored kWh is worth "
-        rows.append(("mode now", f"{told}{plan.energy_value:.3f} {status.currency}"))
+        rows.append(("plan says", f"{told}{plan.energy_value:.3f} {status.currency}"))
     return rows + [("substituted", text) for text in plan.substitutions]
 
 
@@ -256,6 +267,8 @@ def _regret_told(days: Sequence[DayRegret], currency: str) -> str:
     """Return what is told of the regret."""
     known = [day.regret for day in days if day.regret is not None]
     gone = [day for day in days if day.regret is None]
+    if not days:
+        return f"not known: {_NOTHING}"
     if not known:
         return f"not known: {gone[-1].missing} missing on {gone[-1].local_date}"
     told = f"{sum(known):.2f} {currency}, {sum(known) / len(known):.2f} a day"
@@ -270,16 +283,17 @@ def _newest(status: HomeStatus, zone: ZoneInfo) -> list[tuple[str, object]]:
     if found is None:
         return [("recorded", "nothing yet: darkstar record, or darkstar import FILE")]
     ages = [
-        f"{channel.value.removesuffix('_kwh')} {_ago(found.observed_until[channel], status.at)}"
-        for channel in _TOLD
+        f"{name} {_ago(found.observed_until[channel], status.at)}"
+        for channel, name in _TOLD.items()
         if channel in found.observed_until
     ]
+    waiting = [("mirror", f"{many(found.waiting, 'episode')} waiting")] if status.mirrored else []
     return [
         ("recorded", ", ".join(ages) or "nothing"),
         ("prices", _brought(found.prices_until, found.prices_issued, status.at, zone)),
         ("weather", _brought(None, found.weather_issued, status.at, zone)),
         ("verdicts", _judged(found, status.at)),
-        ("mirror", f"{many(found.waiting, 'episode')} waiting"),
+        *waiting,
     ]
 
 

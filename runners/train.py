@@ -162,7 +162,7 @@ def _train(config: Config, home: str, run: JobRun, *, force: bool, out: Console)
     current = _in_use(registry, force=force, out=out)
     model = home_model(config, home)
     begin = perf_counter()
-    with job_store(config, dry_run=run.dry_run) as store:
+    with job_store(config, run) as store:
         run.check_clock(store, [home])
         first, until, history = _facts(store, model, run.moment())
     trial = promotion_trial(

@@ -20,7 +20,16 @@ from urllib.parse import quote
 
 from runners.config import Config
 
-__all__ = ["JOBS", "Command", "Installation", "Job", "rendered", "wanted_jobs"]
+__all__ = [
+    "JOBS",
+    "Command",
+    "Installation",
+    "Job",
+    "commands_of",
+    "rendered",
+    "wanted_jobs",
+    "written_folders",
+]
 
 _STATE = Path("/var/lib/darkstar")
 """What ``StateDirectory=darkstar`` is for units of the system."""
@@ -28,7 +37,7 @@ _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 _TEMPORARY_FOLDERS = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - those that PrivateTmp= hides
 _BIND, _BIND_READ_ONLY = "BindPaths", "BindReadOnlyPaths"
 _TRY_AGAIN = 75
-_BARE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:@,=")
+_BARE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./@,=")
 
 Wanted = Callable[[Config, str], bool]
 
@@ -82,8 +91,8 @@ class Job:
         name: the unit is called darkstar-NAME.
         does: in words.
         calendar: when, as ``OnCalendar=``; ``{zone}`` is the zone of the first home.
-        commands: in their order; one that fails keeps no other from running, the last one's failure
-            is the unit's.
+        commands: in their order; where there are several, ``darkstar run-job`` runs them, for a
+            unit tells how its last command ended alone.
         after: jobs that it waits for, where they are at work.
         minutes: the longest it may take.
         delay: by how much it is put off, another time on every machine: public services are asked.
@@ -196,11 +205,7 @@ class Installation:
 
 def wanted_jobs(config: Config) -> tuple[Job, ...]:
     """Return the jobs that some home of a configuration has a use for."""
-    return tuple(
-        job
-        for job in JOBS
-        if any(command.wanted(config, home) for command in job.commands for home in config.homes)
-    )
+    return tuple(job for job in JOBS if commands_of(job, config))
 
 
 def rendered(place: Installation) -> dict[str, str]:
@@ -230,7 +235,7 @@ def _service(job: Job, place: Installation, names: set[str]) -> str:
             "name": _unit(job.name),
             "does": job.does,
             "after": "\n".join(_order(job, names, system=system)),
-            "commands": "\n".join(_runs(list(_commands(job, place)))),
+            "start": _start(job, place),
             "minutes": str(job.minutes),
             "nice": str(job.nice),
             "success": f"SuccessExitStatus={_TRY_AGAIN}" if job.may_wait else "",
@@ -254,24 +259,29 @@ def _timer(job: Job, place: Installation) -> str:
     )
 
 
-def _commands(job: Job, place: Installation) -> Iterator[str]:
-    """Yield the commands of a job as systemd takes them."""
-    config = place.config
+def commands_of(job: Job, config: Config) -> list[list[str]]:
+    """Return the commands of a job, one for each home that needs its own: words after the program.
+
+    None where no home has a use for it.
+    """
+    found = []
     for command in job.commands:
         homes = [home for home in config.homes if command.wanted(config, home)]
         for home in homes if command.per_home else homes[:1]:
-            words = [str(place.program), *command.words.split(), "--config", str(config.path)]
+            words = [*command.words.split(), "--config", str(config.path)]
             if command.per_home and len(config.homes) > 1:
                 words += ["--home", home]
                 words += [word.format(folder=quote(home, safe="")) for word in command.of_many]
-            yield " ".join(_word(word.replace("$", "$$")) for word in words)
+            found.append(words)
+    return found
 
 
-def _runs(commands: list[str]) -> Iterator[str]:
-    """Yield ``ExecStart=`` lines; a failure of all but the last is told in the journal alone."""
-    for command in commands[:-1]:
-        yield f"ExecStart=-{command}"
-    yield f"ExecStart={commands[-1]}"
+def _start(job: Job, place: Installation) -> str:
+    """Return what systemd starts: the command of a job, or the one that runs all of them."""
+    words, *more = commands_of(job, place.config)
+    if more:
+        words = ["run-job", job.name, "--config", str(place.config.path)]
+    return " ".join(_word(word.replace("$", "$$")) for word in (str(place.program), *words))
 
 
 def _order(job: Job, names: set[str], *, system: bool) -> Iterator[str]:
@@ -286,19 +296,39 @@ def _order(job: Job, names: set[str], *, system: bool) -> Iterator[str]:
 
 def _folders(place: Installation) -> list[str]:
     """Return where a service works, and what it may write and see there."""
-    config, url = place.config, place.config.store_url
-    store = None if "://" in url else Path(url).parent
-    works_in = "%S/darkstar" if store is None else str(store).replace("%", "%%")
+    store = _store(place.config)
+    works_in = "%S/darkstar" if store is None else str(store.parent.resolve()).replace("%", "%%")
     lines = [f"WorkingDirectory={works_in}", "StateDirectory=darkstar"]
     if not place.guarded:
         return lines
     hidden = (_HOMES if place.user else ()) + _TEMPORARY_FOLDERS
-    writes = {config.path.parent, config.models_folder} | ({store} if store else set())
+    writes = written_folders(place.config)
     for folder in sorted(one for one in writes if not one.is_relative_to(_STATE)):
         setting = _BIND if _is_in(folder, hidden) else "ReadWritePaths"
         lines.append(f"{setting}=-{_word(str(folder))}")
-    seen = sorted({folder for folder in place.needed if _is_in(folder, hidden)} - writes)
+    seen = sorted({one for one in _ways(place.needed) if _is_in(one, hidden)} - writes)
     return lines + [f"{_BIND_READ_ONLY}=-{_word(str(folder))}" for folder in seen]
+
+
+def written_folders(config: Config) -> set[Path]:
+    """Return the folders that jobs write to, by every way to them."""
+    store, written = _store(config), [config.path.parent, config.models_folder]
+    if store is not None:
+        written += [store.parent, store.resolve().parent]
+    return _ways(written)
+
+
+def _store(config: Config) -> Path | None:
+    """Return the file of the store; None: a server has it."""
+    from telemetry.store_copy import store_file  # noqa: PLC0415 - SQLAlchemy
+
+    return store_file(config.store_url)
+
+
+def _ways(folders: Iterable[Path]) -> set[Path]:
+    """Return folders without links, and by the links that lead to them; never with ``..``."""
+    both = (path for folder in folders for path in (folder, folder.resolve()))
+    return {path for path in both if ".." not in path.parts}
 
 
 def _guard(place: Installation, folders: list[str]) -> str:

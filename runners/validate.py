@@ -110,7 +110,7 @@ def _judged(
     """Judge the days within bounds, both included; return them, and what the user should know."""
     home, (first, last), now = config.home(home_id), bounds, run.moment()
     reference = _reference(config, home_id, bounds, run) if compare else None
-    with job_store(config, dry_run=run.dry_run) as store:
+    with job_store(config, run) as store:
         run.check_clock(store, [home_id])
         channels = channels_of(config, home_id, store)
         limits = limits_of(config, home_id, channels)

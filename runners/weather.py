@@ -24,6 +24,7 @@ from runners.errors import EX_DATAERR
 from runners.output import console, write_json
 from runners.prices import pages
 from runners.prices_backfill import checked_days, day_spans, progress_bar
+from runners.store_access import open_store
 from telemetry.errors import MissingExtraError
 from telemetry.open_meteo import (
     OpenMeteo,
@@ -138,7 +139,7 @@ def _forecasts(
     config: Config, homes: list[str], service: OpenMeteo, run: JobRun
 ) -> list[ForecastReport]:
     found = []
-    with job_store(config, dry_run=run.dry_run) as store:
+    with job_store(config, run) as store:
         run.check_clock(store, homes)
         for one in homes:
             home, now = config.home(one), run.moment()
@@ -217,7 +218,7 @@ def _archives(
     json_path: str | None,
 ) -> list[ArchiveReport]:
     """Fill every home and report; the report comes also where something ends it early."""
-    with Store.open(config.store_url, system_id=config.system.system_id) as store:
+    with open_store(config) as store:
         for one in homes:
             store.put_home(config.home(one))
         before = {one: archived_days(store, one, days) for one in homes}

@@ -120,7 +120,7 @@ def run_whatif_battery(
     homes = _homes(model, sizes, max_kw)
     classes = None if all_days else _classes(include_masked=include_masked)
     begin = perf_counter()
-    with Store.open(config.store_url, system_id=config.system.system_id) as store:
+    with Store.open(config.store_url, read_only=True) as store:
         with out.status("choosing days"):
             days = _days(config, store, model, year, classes)
         _refuse_few(home, days)

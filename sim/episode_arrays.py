@@ -78,8 +78,9 @@ class EpisodeArrays:
         soc_start_kwh: stored energy at the start.
         terminal_curve: (soc_kwh, marginal price) pairs the end was valued with.
         charge_efficiency, discharge_efficiency, wear_cost_per_kwh: the battery.
-        planned_cost: the objective, ``bill + wear + penalty - terminal``.
-        bill, wear, penalty, terminal: of the plan.
+        planned_cost: ``bill + wear + penalty - terminal``.
+        bill, wear, penalty, terminal: of the plan, in money: the objective without what requests
+            that are not met cost.
         violations: soft limits that the plan breaks, and what it was asked for and does not do.
         requests: blocks that it was asked for, of a manual plan or a what-if; None without any.
         context: what else was known.
@@ -147,7 +148,9 @@ class EpisodeArrays:
         shared = {f.name for f in fields(Plan)} & {f.name for f in fields(self)}
         facts = {name: getattr(self, name) for name in shared}
         minutes = np.full(len(self), float(SLOT_MINUTES))
-        return Plan(**facts, slot_minutes=minutes, objective=self.planned_cost)
+        wishes = sum(v.cost for v in self.violations if v.is_wish)
+        facts |= {"penalty": self.penalty + wishes, "objective": self.planned_cost + wishes}
+        return Plan(**facts, slot_minutes=minutes)
 
 
 def read_episode(episode: Episode) -> EpisodeArrays:

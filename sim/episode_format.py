@@ -112,7 +112,7 @@ def make_episode(
         config_overrides_json="{}",
         config_hash=config_hash,
         engine=plan.engine,
-        planned_cost=plan.objective,
+        planned_cost=plan.cost,
         replay_id=replay_id,
         soc_start_kwh=plan.soc_start_kwh,
         realised_bill=None if realised is None else realised.bill,
@@ -152,7 +152,7 @@ def _schedule(plan: Plan) -> str:
         "schema": _json(EPISODE_SCHEMA),
         "engine": _json(plan.engine),
         "status": _json(plan.status),
-        **{name: _number(getattr(plan, name)) for name in PARTS},
+        **{name: _number(value) for name, value in _parts(plan).items()},
         **{name: repr(float(getattr(plan, name))) for name in BATTERY},
         **{name: _bound(getattr(plan, name)) for name in BOUNDS},
         **{name: _series(getattr(plan, name)) for name in PLANNED},
@@ -172,6 +172,13 @@ def _schedule(plan: Plan) -> str:
             }
         )
     return _object(columns)
+
+
+def _parts(plan: Plan) -> dict[str, float]:
+    """Return the parts of a plan's cost, in money: what wishes cost is none."""
+    return {name: getattr(plan, name) for name in PARTS} | {
+        "penalty": plan.penalty - plan.wish_cost
+    }
 
 
 def _broken(violations: list[Violation]) -> str:

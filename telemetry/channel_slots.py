@@ -7,8 +7,8 @@ resolve is zero, a lower one is missing. What was counted in a missing slot stay
 
 A load never rests. Where it stands still for longer than its meter's resolution explains, its
 meter was not read. For up to an hour the readings stay, marked STUCK; for longer they are not
-trusted: load, and every other channel that stood still as long, are missing with STUCK, and so is
-the advance that follows, which holds the energy of that time.
+trusted: load, and every other channel that stood still as long, are missing with STUCK, and so are
+the advance that follows, which holds the energy of that time, and the slot in which it began.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ from telemetry.sql import WriteCounts
 from telemetry.store import Store
 
 SLOT_HOURS = SLOT_SECONDS / 3600
+STILL_HOURS = 3 * SLOT_HOURS  # an hour at rest holds so much in whole slots, wherever it begins
 _PER_HOUR = 4
 _PER_DAY = 96
 _DIGITS = 10  # sums of meters differ beyond them, depending on where they begin
 _LENGTH_BITS = int(Quality.RESAMPLED | Quality.HOURLY)
 _REASONS = (Quality.STUCK, Quality.SPIKE, Quality.SUSPECT, Quality.GAP)
-_JUDGED = int(Quality.STUCK | Quality.SPIKE | Quality.SUSPECT | Quality.GAP)
+_JUDGED = int(Quality.STUCK | Quality.SPIKE | Quality.SUSPECT)
+_RESTART = int(Quality.RESET | Quality.GAP)
 _NOISE_KWH = 0.02  # the least noise of a sum of meters that tick at different moments
 _INTO = (Channel.PV_KWH, Channel.IMPORT_KWH, Channel.DISCHARGE_KWH)
 _OUT_OF = (Channel.EXPORT_KWH, Channel.CHARGE_KWH)
@@ -137,12 +139,15 @@ def put_slots(
 ) -> WriteCounts:
     """Write one channel.
 
-    What a rule took out revokes an earlier number of the same origin; what was spread over a gap
-    has the provenance ``spread``, a night's zero ``night``, so that anything better replaces it.
+    What a rule took out revokes an earlier number of the same origin: so do the zeros of a restart
+    that took long. A gap alone does not: a history that is gone says nothing against what was read
+    while it was there. What was spread over a gap has the provenance ``spread``, a night's zero
+    ``night``, so that anything better replaces it.
     """
     night = (found.quality & int(Quality.NIGHT_ZERO)) != 0
     spread = (found.quality & int(Quality.SPREAD)) != 0
-    judged = np.isnan(found.values) & ((found.quality & _JUDGED) != 0)
+    ruled = ((found.quality & _JUDGED) != 0) | ((found.quality & _RESTART) == _RESTART)
+    judged = np.isnan(found.values) & ruled
     counts = WriteCounts()
     for which, provenance, revokes in (
         (judged, origin, origin),
@@ -279,23 +284,40 @@ def judge_standstill(
     if typical is None:
         return judged
     still = frozen(
-        load.values, slot_hours=SLOT_HOURS, typical_kw=typical, resolution_kwh=resolution_kwh
+        load.values,
+        slot_hours=SLOT_HOURS,
+        typical_kw=typical,
+        resolution_kwh=resolution_kwh,
+        at_least_hours=STILL_HOURS,
     )
     for start, stop in runs(still):
+        timed = _is_timed(load, start, stop)
+        if stop - start < _PER_HOUR and not timed:
+            continue
         for channel, found in judged.items():
             if channel.is_energy and bool((channels[channel].values[start:stop] == 0.0).all()):
-                judged[channel] = _judged_run(found, start, stop)
+                judged[channel] = _judged_run(found, start, stop, timed=timed)
     return judged
 
 
-def _judged_run(found: ChannelSlots, start: int, stop: int) -> ChannelSlots:
+def _is_timed(load: ChannelSlots, start: int, stop: int) -> bool:
+    """Whether a run [start, stop) is known to be longer than an hour in time, by its readings.
+
+    They are closer than an hour, and tell that a lump follows, or fill more than an hour of slots:
+    the standstill began within the slot before.
+    """
+    hourly = bool((load.quality[start : stop + 1] & int(Quality.HOURLY)).any())
+    return not hourly and (stop - start > _PER_HOUR or bool(load.lumps()[stop : stop + 1].any()))
+
+
+def _judged_run(found: ChannelSlots, start: int, stop: int, *, timed: bool) -> ChannelSlots:
     """One channel after one run [start, stop) of slots in which it stood still."""
     run = np.zeros(found.values.size, dtype=np.bool_)
     run[start:stop] = True
-    if stop - start <= _PER_HOUR:
+    if stop - start <= _PER_HOUR and not timed:
         return found.marked(run, Quality.STUCK)
     lumps, after = found.lumps(), stop
     while after < lumps.size and lumps[after]:
         after += 1
-    run[stop:after] = True
+    run[max(start - timed, 0) : after] = True
     return found.without(run, Quality.STUCK)

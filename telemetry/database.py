@@ -28,6 +28,7 @@ from telemetry.errors import (
     SchemaVersionError,
     StoreBusyError,
     StoreError,
+    StoreUnreachableError,
     TelemetryError,
 )
 from telemetry.schema import SCHEMA_HEAD
@@ -38,6 +39,11 @@ BUSY_TIMEOUT_MS = 10_000
 _TIMEOUTS = {"connect_timeout": 2, "read_timeout": 60, "write_timeout": 60}
 _PLAINTEXT, _AUTHORITY = "allow_plaintext", "ssl_ca"
 NEWER = "a newer Darkstar wrote it; update this one, or open a copy made before"
+_OLDER = "an older Darkstar wrote it; darkstar upgrade copies it and brings it to this one"
+_OLDER_SERVER = (
+    "an older Darkstar wrote it; make a backup of the database (mariadb-dump), then "
+    "darkstar upgrade --backed-up brings it to this one"
+)
 _LOCK_SECONDS = 30
 _WRITE = "darkstar_write"
 _BACKEND = re.compile(r"[a-z0-9]+(\+[a-z0-9_]+)?")
@@ -47,12 +53,18 @@ _WANT = (
 )
 # SQLITE_BUSY, SQLITE_LOCKED; of MariaDB: connections used up, lock wait, deadlock, time limits.
 _BUSY = frozenset({5, 6, 1040, 1205, 1213, 1969, 3024})
+# CR_CONNECTION_ERROR, CR_CONN_HOST_ERROR, CR_SERVER_GONE_ERROR, CR_SERVER_LOST of MariaDB.
+_UNREACHABLE = frozenset({2002, 2003, 2006, 2013})
 _NO_TLS = 2026
 _CURES = {
     8: "it is read-only; check the rights of the file and its folder",
-    10: "the disk does not answer as it should; check it and its mount",
+    10: "the disk is full or does not answer as it should; check its room and its mount",
     11: "it is damaged; put a copy in its place",
     13: "the disk is full; free some space and repeat",
+    14: (
+        "it is not there yet, and darkstar record or darkstar import FILE makes it; or its path or "
+        "rights are wrong"
+    ),
     26: "it is another file; check the path",
     1021: "the disk of the server is full; free some space and repeat",
     4047: "set innodb_read_only_compressed = OFF there",
@@ -204,8 +216,16 @@ def _fault(store: str, err: sa.exc.DBAPIError) -> StoreError:
         return StoreBusyError(store, f"is busy: {said}; {cure}")
     if tls_error(err.orig) is not None:
         code = _NO_TLS
+    elif code in _UNREACHABLE:
+        cure = "check host and port of store.url and, for a server, that it runs; then try again"
+        return StoreUnreachableError(store, f"cannot be used: {said}; {cure}")
     cure = _CURES.get(code, "check path, rights and, for a server, that it runs")
     return StoreError(store, f"cannot be used: {said}; {cure}")
+
+
+def cure_of(fault: BaseException) -> str:
+    """What to do about a fault of a driver; "" where nobody knows."""
+    return _CURES.get(_code(fault), "")
 
 
 def _code(orig: BaseException | None) -> int:
@@ -241,10 +261,10 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 def prepare(engine: sa.Engine, store: str, *, read_only: bool) -> None:
-    """Check the revision by one SELECT; migrate (which imports alembic) only where it differs.
+    """Check the revision by one SELECT; give an empty database its tables (which imports alembic).
 
     Raises:
-        SchemaVersionError: the store is newer than this program, or older and read-only.
+        SchemaVersionError: the store is newer than this program, or older, or empty and read-only.
         StoreBusyError: another process holds the database.
         StoreError: the database cannot be opened, or is not a store.
     """
@@ -255,24 +275,47 @@ def prepare(engine: sa.Engine, store: str, *, read_only: bool) -> None:
             raise StoreError(store, f"its path or options are none; {_WANT}") from None
         with first as conn:
             revision = _revision(conn)
-        if revision == SCHEMA_HEAD:
-            return
-        if read_only:
-            hint = "a store opened read-only is not migrated; open it once for writing"
-            if revision is not None and revision > SCHEMA_HEAD:
-                hint = NEWER
-            raise SchemaVersionError(store, revision or "none", SCHEMA_HEAD, hint)
-        _migrate(engine, store)
+        if revision is None and not read_only:
+            revision = _made(engine, store)
+        check(engine, store, revision)
 
 
-def _migrate(engine: sa.Engine, store: str) -> None:
+def check(engine: sa.Engine, store: str, revision: str | None) -> None:
+    """Refuse a revision other than that of this program.
+
+    Raises:
+        SchemaVersionError: it is another one.
+    """
+    if revision == SCHEMA_HEAD:
+        return
+    hint = "a store opened read-only is not migrated; open it once for writing"
+    if revision is not None and revision > SCHEMA_HEAD:
+        hint = NEWER
+    elif revision is not None:
+        hint = _OLDER if engine.dialect.name == "sqlite" else _OLDER_SERVER
+    raise SchemaVersionError(store, revision or "none", SCHEMA_HEAD, hint)
+
+
+def _made(engine: sa.Engine, store: str) -> str:
+    """Make the tables of an empty database; return the revision that it then has."""
     from telemetry.migrate import upgrade  # noqa: PLC0415 - alembic takes 0.4 s to import
 
+    with migrating(engine, store) as (conn, revision):
+        if revision is not None:  # another process has made them meanwhile
+            return revision
+        upgrade(conn, store, None)
+        return SCHEMA_HEAD
+
+
+@contextmanager
+def migrating(engine: sa.Engine, store: str) -> Iterator[tuple[sa.Connection, str | None]]:
+    """A transaction that holds the lock for writing, and the revision: no other one migrates now.
+
+    Raises:
+        StoreBusyError: another one does, or writes, for too long.
+    """
     with _alone(engine, store), writing(engine) as conn:
-        # Again, now under the lock: another process may have migrated it meanwhile.
-        revision = _revision(conn)
-        if revision != SCHEMA_HEAD:
-            upgrade(conn, store, revision)
+        yield conn, _revision(conn)
 
 
 @contextmanager

@@ -57,7 +57,7 @@ class Episode:
         config_overrides_json: what a strategy engine changed of the configuration.
         config_hash: 16 hexadecimal digits of site, tariff and options of the forecast.
         engine: which engine made the plan.
-        planned_cost: the plan's objective.
+        planned_cost: the plan's objective, without what wishes cost: money.
         replay_id: the replay that its start energy comes from; ``None`` where it was measured.
         soc_start_kwh: stored energy at the start.
         realised_bill, realised_wear: of the first slot; ``None`` while it is not known.

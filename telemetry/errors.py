@@ -17,7 +17,10 @@
     │   └── PeerReplyError      it answered what nobody can use
     └── StoreError            the database is absent, full, broken or not a store
         ├── StoreBusyError      another process holds it; the same call may succeed later
+        ├── StoreUnreachableError  its server does not answer
         ├── SchemaVersionError  the store was written by another version
+        ├── MigrationError      it could not be brought to the schema of this one
+        ├── CopyError           no copy of it could be written
         ├── ReadOnlyError       a write through a store opened for reading
         ├── UnknownHomeError    no home of that name in the store
         └── CurrencyError       prices of one area in more than one currency
@@ -150,12 +153,37 @@ class StoreBusyError(StoreError):
     """A lock or a time limit stood in the way: try again later."""
 
 
+class StoreUnreachableError(StoreError):
+    """The server of the store does not answer: try again later."""
+
+
 class SchemaVersionError(StoreError):
     """The store has another schema revision than this program."""
 
     def __init__(self, store: str, got: str, want: str, hint: str) -> None:
         self.got, self.want = got, want
         super().__init__(store, f"schema revision is {got}, want {want}; {hint}")
+
+    @property
+    def older(self) -> bool:
+        """Whether an older Darkstar wrote it, so that this one can migrate it."""
+        return self.got < self.want  # four digits; "none" of an empty store is no older one
+
+
+class MigrationError(StoreError):
+    """A store of an older Darkstar could not be brought to the schema of this one."""
+
+    def __init__(self, store: str, got: str, want: str, reason: str) -> None:
+        self.got, self.want = got, want
+        super().__init__(store, f"cannot be brought from schema {got} to {want}: {reason}")
+
+
+class CopyError(StoreError):
+    """No copy of the store could be written; nothing of one is left."""
+
+    def __init__(self, store: str, place: str, reason: str) -> None:
+        self.place = place
+        super().__init__(store, f"no copy of it was made at {place}: {reason}")
 
 
 class ReadOnlyError(StoreError):

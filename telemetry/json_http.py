@@ -17,11 +17,15 @@ from telemetry.errors import (
     PeerReplyError,
     PeerUnreachableError,
 )
+from telemetry.whole_answer import whole_answer
 
 if TYPE_CHECKING:
     import httpx
 
 RETRY_PAUSES_SECONDS = (2.0, 10.0)
+TRIES = 1 + len(RETRY_PAUSES_SECONDS)
+WHOLE_SECONDS = 60.0
+"""For one answer, whatever its reads take."""
 CURE_LATER = "try again later"
 _CURE_ASK = "correct what was asked for"
 _CURE_REPLY = "try again later; if it persists, the service has changed: say so in an issue"
@@ -46,6 +50,7 @@ def get_json(
     *,
     peer: str,
     sleep: Callable[[float], None],
+    tries: int = TRIES,
 ) -> object | None:
     """Return the JSON of a GET request, or ``None`` where there is nothing (204, 404).
 
@@ -55,6 +60,7 @@ def get_json(
         params: the query.
         peer: name of the service, for errors.
         sleep: waits for seconds.
+        tries: how often it is asked at most, 1 to ``TRIES``.
 
     Raises:
         PeerUnreachableError: no answer, or HTTP 429 or 5xx, on every try.
@@ -62,7 +68,7 @@ def get_json(
         PeerReplyError: any other refusal, with the reason the service gives, or no JSON.
         MissingExtraError: httpx is not installed.
     """
-    for pause in RETRY_PAUSES_SECONDS:
+    for pause in RETRY_PAUSES_SECONDS[: tries - 1]:
         try:
             return _once(client, url, params, peer)
         except PeerUnreachableError:
@@ -76,7 +82,7 @@ def _once(client: httpx.Client, url: str, params: Mapping[str, str], peer: str) 
     except ImportError as err:
         raise MissingExtraError("httpx", "live", f"asking {peer}") from err
     try:
-        reply = client.get(url, params=dict(params))
+        reply = whole_answer(client, "GET", url, seconds=WHOLE_SECONDS, params=dict(params))
     except HTTPError as err:
         reason = f"no answer ({type(err).__name__}: {err})"
         raise PeerUnreachableError(peer, reason, CURE_LATER) from err

@@ -78,6 +78,14 @@ class ManualBlock:
         """Whether a plan of a moment has to heed it: known, and not passed."""
         return self.is_known(at) and at < self.end
 
+    def is_open(self, at: datetime) -> bool:
+        """Whether it asks for something after a moment, also where it is asked for later only.
+
+        A clock that was set back finds blocks of its own future: they will be in force.
+        """
+        ever = self.cleared_at is None or max(at, self.created_at) < self.cleared_at
+        return ever and at < self.end
+
     def excludes(self, other: ManualBlock) -> bool:
         """Whether both want the same device at the same time."""
         water = BlockKind.WATER_HEATING
@@ -104,7 +112,7 @@ def put(conn: sa.Connection, *, system_id: str, home_id: str, block: ManualBlock
             return WriteCounts(unchanged=1)
         raise ManualBlockError(f"block {block}", "another one of that name", "a name of its own")
     for other in read(conn, home_id=home_id, start=block.start, end=block.end):
-        if block.excludes(other) and other.is_in_force(block.created_at):
+        if block.excludes(other) and other.is_open(block.created_at):
             want = "times beside it; or clear that one first (darkstar manual clear)"
             raise ManualBlockError(f"block {block}", f"over block {other}", want)
     return put_row(conn, table, row)
@@ -168,7 +176,7 @@ def clear(
     """Take blocks back; see ``Store.clear_manual_blocks``."""
     at = whole_seconds(cleared_at)
     every = {block.block_id: block for block in read(conn, home_id=home_id)}
-    names = [name for name, block in every.items() if block.is_in_force(at)]
+    names = [name for name, block in every.items() if block.is_open(at)]
     if block_ids is not None:
         _refuse_gone(block_ids, every, at)
         names = list(dict.fromkeys(block_ids))
@@ -183,9 +191,9 @@ def _refuse_gone(block_ids: Iterable[str], every: dict[str, ManualBlock], at: da
     for name in block_ids:
         block = every.get(name)
         if block is None:
-            known = ", ".join(one for one, b in every.items() if b.is_in_force(at)) or "none"
+            known = ", ".join(one for one, b in every.items() if b.is_open(at)) or "none"
             raise ManualBlockError(f"block {name}", "unknown", f"one in force: {known}")
-        if not block.is_in_force(at):
+        if not block.is_open(at):
             got = "taken back already" if block.cleared_at is not None else "passed already"
             raise ManualBlockError(f"block {block}", got, "one in force; this one asks for nothing")
 

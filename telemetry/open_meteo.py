@@ -32,7 +32,7 @@ import numpy as np
 from telemetry.arrays import F64, hold
 from telemetry.errors import HomeError, TimeError
 from telemetry.home import Home
-from telemetry.json_http import get_json, unusable
+from telemetry.json_http import TRIES, get_json, unusable
 from telemetry.slots import SLOT_MINUTES, SLOT_SECONDS, from_epoch, slot_of, to_epoch
 from telemetry.sql import WriteCounts
 from telemetry.store import Store
@@ -127,6 +127,7 @@ class OpenMeteo:
         forecast_url: str = FORECAST_URL,
         archive_url: str = ARCHIVE_URL,
         sleep: Callable[[float], None] = wait,
+        tries: int = TRIES,
     ) -> None:
         """Make a service.
 
@@ -135,8 +136,9 @@ class OpenMeteo:
             forecast_url: of the forecast service, or of one that speaks like it.
             archive_url: the same for what happened.
             sleep: waits for seconds between tries.
+            tries: how often it is asked at most.
         """
-        self._client, self._sleep = client, sleep
+        self._client, self._sleep, self._tries = client, sleep, tries
         self._forecast_url, self._archive_url = forecast_url, archive_url
 
     def forecast(
@@ -197,7 +199,7 @@ class OpenMeteo:
             "wind_speed_unit": "ms",
             **query,
         }
-        reply = get_json(self._client, url, params, peer=PEER, sleep=self._sleep)
+        reply = get_json(self._client, url, params, peer=PEER, sleep=self._sleep, tries=self._tries)
         if not isinstance(reply, Mapping):
             raise unusable(PEER, f"its reply is {type(reply).__name__}, want an object")
         if reply.get("utc_offset_seconds") != 0:

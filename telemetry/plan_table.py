@@ -46,7 +46,7 @@ class StoredPlan:
         end: end of its last slot, UTC.
         engine: which engine made it.
         status: its certificate in a word.
-        objective: in the home's currency; ``None`` where it has none.
+        objective: in the home's currency, without what wishes cost; ``None`` where it has none.
         plan_schema: name and version of the JSON text's form.
         plan_json: the plan itself.
         fitness: whether it may control; ``None`` where nobody said so: then it may not.

@@ -22,6 +22,7 @@ from telemetry.arrays import F64, I64
 from telemetry.backfill import ChannelReport
 from telemetry.channel_slots import (
     SLOT_HOURS,
+    STILL_HOURS,
     ChannelSlots,
     derived_load,
     judge_standstill,
@@ -302,8 +303,14 @@ def _resolution(
 
 
 def _stood_still(load: ChannelSlots) -> bool:
-    hour = frozen(load.values, slot_hours=SLOT_HOURS, typical_kw=1.0, resolution_kwh=0.0)
-    return bool(hour.any())
+    still = frozen(
+        load.values,
+        slot_hours=SLOT_HOURS,
+        typical_kw=1.0,
+        resolution_kwh=0.0,
+        at_least_hours=STILL_HOURS,
+    )
+    return bool(still.any())
 
 
 def _rises(kwh: F64) -> int:

@@ -33,7 +33,7 @@ class StoreBase:
         system_id: str = "dev",
         read_only: bool = False,
     ) -> Self:
-        """Open a store; a new or older one is brought to the schema of this program.
+        """Open a store; a new one gets its tables, an older one is refused (``telemetry.upgrade``).
 
         Args:
             url_or_path: path of an SQLite file, or an SQLAlchemy URL.
@@ -43,7 +43,7 @@ class StoreBase:
         Raises:
             StoreError: it cannot be opened, or is something else. Like ``StoreBusyError`` (another
                 process holds it), so does every method where the database fails.
-            SchemaVersionError: it was written by a newer program.
+            SchemaVersionError: it was written by a newer program, or an older one.
         """
         if not 0 < len(system_id) <= SYSTEM_ID_LENGTH:
             raise SeriesError("system_id", repr(system_id), "1 to 64 characters")

@@ -20,8 +20,8 @@ class ManualStore(StoreBase):
         """Write one block; the same again changes nothing.
 
         Raises:
-            ManualBlockError: it is no block, has passed, or lies over one that is in force: both
-                are named. Nothing is written then.
+            ManualBlockError: it is no block, has passed, or lies over one that is or will be in
+                force: both are named. Nothing is written then.
         """
         with self._write_home(home_id) as conn:
             return manual_table.put(conn, system_id=self.system_id, home_id=home_id, block=block)
@@ -53,7 +53,7 @@ class ManualStore(StoreBase):
 
         Args:
             home_id: an existing home.
-            block_ids: which; None: all that are in force.
+            block_ids: which; None: all that are in force, or will be (``ManualBlock.is_open``).
             cleared_at: the moment.
 
         Raises:

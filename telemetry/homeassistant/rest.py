@@ -12,11 +12,14 @@ from telemetry.homeassistant.address import Address
 from telemetry.homeassistant.http_status import refuse_status, refuse_stranger
 from telemetry.homeassistant.retry import GarbledError, LostError
 from telemetry.homeassistant.tls import refuse_tls, tls_error
+from telemetry.whole_answer import whole_answer
 
 if TYPE_CHECKING:
     import httpx
 
 _T = TypeVar("_T")
+_READS = 2.0
+"""Time limits of one read that a whole answer may take."""
 _DONE = (HTTPStatus.OK, HTTPStatus.CREATED)
 _NO_ENTITY = "Entity not found"
 _MAY_NOT_SET = "the token's user may read but not set states (HTTP 401)"
@@ -78,7 +81,13 @@ class Rest:
         import httpx  # noqa: PLC0415
 
         try:
-            return client.request(method, f"{self._address.url}/api{path}", **content)
+            return whole_answer(
+                client,
+                method,
+                f"{self._address.url}/api{path}",
+                seconds=_READS * self._timeout,
+                **content,
+            )
         except httpx.RequestError as err:
             if (cause := tls_error(err)) is not None:
                 refuse_tls(self._address, cause)

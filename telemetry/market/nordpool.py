@@ -29,7 +29,7 @@ from telemetry.errors import (
     PeerUnreachableError,
     SeriesError,
 )
-from telemetry.json_http import CURE_LATER, RETRY_PAUSES_SECONDS, can_be_retried, unusable
+from telemetry.json_http import CURE_LATER, RETRY_PAUSES_SECONDS, TRIES, can_be_retried, unusable
 from telemetry.market.market import DeliveryDay, Row, days_between, number, place
 from telemetry.slots import MARKET_ZONE, from_epoch, local_day, to_epoch, zone_info
 
@@ -66,6 +66,7 @@ class NordPool:
         url: str = API_URL,
         sleep: Callable[[float], None] = wait,
         timeout_seconds: int = 20,
+        tries: int = TRIES,
     ) -> None:
         """Make a provider.
 
@@ -73,8 +74,10 @@ class NordPool:
             url: of the data portal's API, or of one that speaks like it.
             sleep: waits for seconds between tries.
             timeout_seconds: how long one answer may take.
+            tries: how often it is asked at most.
         """
         self._url, self._sleep, self._timeout = url.rstrip("/"), sleep, timeout_seconds
+        self._tries = tries
 
     def currency_for(self, home_currency: str) -> str:
         """The home's own where Nord Pool quotes it, else EUR."""
@@ -117,7 +120,7 @@ class NordPool:
         self, client: NordPoolClient, code: str, day: date, currency: str, now: datetime
     ) -> DeliveryPeriodData | None:
         """One day, or ``None`` where it is not published; tried again where that can help."""
-        for pause in RETRY_PAUSES_SECONDS:
+        for pause in RETRY_PAUSES_SECONDS[: self._tries - 1]:
             try:
                 return await _request(client, code, day, currency, now)
             except PeerUnreachableError:

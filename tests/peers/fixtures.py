@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ MakeMariaDB = Callable[..., RealMariaDB]
 @pytest.fixture(scope="session")
 def home_assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHomeAssistant]:
     """One running Home Assistant for all tests: each uses entity ids of its own."""
-    _skip_without(None)
+    _skip_without(shifted=False)
     with RealHomeAssistant(tmp_path_factory.mktemp("ha")) as running:
         yield running
 
@@ -33,10 +34,13 @@ def make_home_assistant(tmp_path: Path) -> Iterator[MakeHomeAssistant]:
     with ExitStack() as stack:
 
         def make(
-            *, zone: str = "Europe/Stockholm", faketime: str | None = None
+            *,
+            zone: str = "Europe/Stockholm",
+            faketime: str | None = None,
+            now: datetime | None = None,
         ) -> RealHomeAssistant:
-            _skip_without(faketime)
-            made = RealHomeAssistant(tmp_path / "ha", zone=zone, faketime=faketime)
+            _skip_without(shifted=faketime is not None or now is not None)
+            made = RealHomeAssistant(tmp_path / "ha", zone=zone, faketime=faketime, now=now)
             stack.callback(made.close)
             return made
 
@@ -76,10 +80,10 @@ def make_mariadb(tmp_path: Path) -> Iterator[MakeMariaDB]:
         yield make
 
 
-def _skip_without(faketime: str | None) -> None:
+def _skip_without(*, shifted: bool) -> None:
     if reason := missing():
         pytest.skip(reason)
-    if faketime is not None and faketime_library() is None:
+    if shifted and faketime_library() is None:
         pytest.skip("no shifted clock for Home Assistant: apt-get install libfaketime")
 
 

@@ -5,12 +5,14 @@
         ha.set_state("sensor.soc", "55", {"unit_of_measurement": "%"})
 
 It lives in ``.venv-ha`` (``make .venv-ha/.ready``). With ``faketime="@2025-10-25 21:30:00 x600"``
-(UTC) it starts at that moment and lives 600 times as fast; ``clock()`` reads its time.
+(UTC) it starts at that moment and lives 600 times as fast; ``clock()`` reads its time. With
+``now=`` it starts at that moment and lives as fast as we do, and ``set_clock()`` puts it forward.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import socket
@@ -118,12 +120,21 @@ class RealHomeAssistant:
     """One instance in one folder; ``start`` again after ``stop`` or ``kill`` keeps everything."""
 
     def __init__(
-        self, folder: Path, *, zone: str = "Europe/Stockholm", faketime: str | None = None
+        self,
+        folder: Path,
+        *,
+        zone: str = "Europe/Stockholm",
+        faketime: str | None = None,
+        now: datetime | None = None,
     ) -> None:
         self.folder, self.zone, self.faketime = folder.absolute(), zone, faketime
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._shift = None if now is None else self.folder / "shift"
+        self._shift_seconds = -math.inf
+        if now is not None:
+            self.set_clock(now)
         tokens = write_folder(self.folder, self.port, zone)
         self.token, self.token_user = tokens.admin, tokens.user
         self.token_readonly = tokens.readonly
@@ -135,7 +146,7 @@ class RealHomeAssistant:
             timeout=10.0,
             trust_env=False,
             # An idle connection lives 75 s of its clock: with a fast one, a moment.
-            limits=httpx.Limits(max_keepalive_connections=0 if faketime else 5),
+            limits=httpx.Limits(max_keepalive_connections=0 if faketime or now else 5),
         )
 
     def __enter__(self) -> Self:
@@ -217,6 +228,15 @@ class RealHomeAssistant:
         """Return its own time, UTC, to the second."""
         return parsedate_to_datetime(self._http.get("/api/").headers["Date"])
 
+    def set_clock(self, now: datetime) -> None:
+        """Put its time forward to a moment, never back, whether it runs or not."""
+        if self._shift is None:
+            raise ValueError("its clock cannot be set: make it with now=")
+        self._shift_seconds = max(self._shift_seconds, now.timestamp() - time.time())
+        fresh = self._shift.with_suffix(".new")  # it is read at every look at the clock
+        fresh.write_text(f"{self._shift_seconds:+.3f}", encoding="ascii")
+        fresh.replace(self._shift)
+
     def wait_clock(self, until: datetime, *, timeout_seconds: float = 120.0) -> datetime:
         """Wait until its own time has reached ``until``; return it."""
         give_up = time.monotonic() + timeout_seconds
@@ -294,14 +314,17 @@ class RealHomeAssistant:
         # Without byte code every boot takes 17 s instead of 3.
         unwanted = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV", "PYTHONHOME"}
         found = {name: value for name, value in os.environ.items() if name not in unwanted}
-        if self.faketime is None:
+        if self.faketime is not None:
+            faked = {"FAKETIME": self.faketime}
+        elif self._shift is not None:
+            faked = {"FAKETIME_TIMESTAMP_FILE": str(self._shift), "FAKETIME_NO_CACHE": "1"}
+        else:
             return found
         library = faketime_library()
         if library is None:
             raise HomeAssistantFailedError("no libfaketime: apt-get install libfaketime")
         # Faked file times would make every cached byte code stale.
-        faked = {"LD_PRELOAD": str(library), "FAKETIME": self.faketime, "NO_FAKE_STAT": "1"}
-        return {**found, **faked, "TZ": "UTC"}
+        return {**found, **faked, "LD_PRELOAD": str(library), "NO_FAKE_STAT": "1", "TZ": "UTC"}
 
 
 class _Call:

@@ -29,6 +29,13 @@ def run(folder: Path, *args: str) -> Result:
     return CliRunner().invoke(app, words, env={"COLUMNS": "80"})
 
 
+def store_bytes(folder: Path) -> bytes:
+    """Return the bytes of the store, whose log must be empty."""
+    log = folder / "darkstar.sqlite-wal"
+    assert not log.exists() or log.stat().st_size == 0
+    return (folder / "darkstar.sqlite").read_bytes()
+
+
 def forget(folder: Path, channels: Sequence[str], first: datetime, end: datetime) -> int:
     """Take readings out of the store; return how many."""
     with closing(sqlite3.connect(folder / "darkstar.sqlite")) as db, db:

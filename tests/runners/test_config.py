@@ -113,6 +113,7 @@ TARIFF = "{transfer_fee: 0.2, vat: 0.25}"
             "wear_cost_per_kwh: 20 -> .* mean 0.2",
         ),
         ("capacity_kwh", "capacity", "battery.capacity -> unknown key; did you mean capacity_kwh?"),
+        ("capacity_kwh", "capacity", "unknown key; .* written for a newer Darkstar"),
         ("capacity_kwh", "capacity", "homes.villa.battery.capacity_kwh -> missing; add stored"),
         ("    area: se4", "    xyz: 1", "homes.villa.xyz -> unknown key; known here: name, zone"),
         ("area: se4", "area: NO", "area: False -> YAML reads yes, no, .* put quotes around"),

@@ -17,15 +17,18 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 import runners.prices
 import runners.record
 import runners.weather
 from runners.cli import app
+from runners.config import load_config
+from runners.config_models import StoreConfig
 from runners.contract import CLOCK_TOLERANCE, job_run
 from runners.errors import ConfigError
-from runners.lock import only_one
+from runners.lock import lock_file, one_of_many, only_one
 from telemetry import database
 from telemetry.channels import Provenance
 from telemetry.homeassistant import HomeAssistant
@@ -118,7 +121,7 @@ def market_at(url: str) -> Callable[[str], Any]:
 def weather_at(url: str) -> Callable[[], Any]:
     @contextmanager
     def opened() -> Iterator[OpenMeteo]:
-        with httpx.Client() as client:
+        with httpx.Client(timeout=60.0) as client:  # other processes may be at work here
             forecast = f"{url}/v1/forecast"
             yield OpenMeteo(client, forecast_url=forecast, sleep=lambda _: None)
 
@@ -187,7 +190,7 @@ def dump(folder: Path) -> list[str]:
 @cases(JOBS)
 def test_the_second_of_two_leaves_with_a_word(folder: Path, one: Job) -> None:
     before = dump(folder)
-    with only_one(folder / f".darkstar-{one.name}.lock") as alone:
+    with only_one(folder / f".darkstar.sqlite-{one.name}.lock") as alone:
         assert alone
         done = run(folder, one)
     (word,), summary = told(done, 0)
@@ -195,6 +198,49 @@ def test_the_second_of_two_leaves_with_a_word(folder: Path, one: Job) -> None:
     assert f"job={one.name} home=demo status=skipped " in summary
     assert " exit=0 now=2025-06-12T11:20:00Z" in summary
     assert (done.stdout, dump(folder)) == ("", before)
+
+
+@pytest.mark.parametrize(
+    ("other", "leaves"),
+    [
+        pytest.param((".darkstar.sqlite-plan-demo.lock", "alone"), True, id="this home"),
+        pytest.param((".darkstar.sqlite-plan-h%C3%BCt.lock", "alone"), False, id="another home"),
+        pytest.param((".darkstar.sqlite-plan.lock", "of many"), False, id="jobs of other homes"),
+        pytest.param((".darkstar.sqlite-plan.lock", "alone"), True, id="a job of all homes"),
+        pytest.param((".other.sqlite-plan.lock", "alone"), False, id="another store"),
+        pytest.param((".darkstar.sqlite-record.lock", "alone"), False, id="another job"),
+    ],
+)
+def test_whom_it_leaves_the_work_to(folder: Path, other: tuple[str, str], *, leaves: bool) -> None:
+    name, how = other
+    with (only_one if how == "alone" else one_of_many)(folder / name) as taken:
+        assert taken
+        done = run(folder, JOBS[-1])
+    assert done.exit_code == 0
+    assert ("status=skipped" in done.stderr) is leaves
+    assert (folder / "out" / "schedule.json").exists() is not leaves
+
+
+def test_each_home_has_a_lock_of_its_own_and_a_link_is_no_other_store(tmp_path: Path) -> None:
+    make_folder(tmp_path, home_id="villa")
+    (tmp_path / "link.sqlite").symlink_to(tmp_path / "darkstar.sqlite")
+    config = load_config(tmp_path / "config.yaml")
+    linked = config.model_copy(update={"store": StoreConfig(url=SecretStr("link.sqlite"))})
+    with job_run("plan") as first, job_run("plan") as second, job_run("plan") as third:
+        assert first.begins(config, ["villa"])
+        assert second.begins(config, ["a/b"])
+        assert not third.begins(linked, ["villa"])
+    assert (tmp_path / ".darkstar.sqlite-plan-a%2Fb.lock").exists()
+    with job_run("record") as first, job_run("record") as second:
+        assert first.begins(config, ["villa", "hut"])
+        assert not second.begins(config, ["hut"])
+
+
+def test_a_store_on_a_server_has_locks_beside_the_configuration(tmp_path: Path) -> None:
+    url = "mysql+pymysql://me:hunter2%40@nas/house?ssl_ca=x"
+    make_folder(tmp_path, top={"store": {"url": url}})
+    name = lock_file(load_config(tmp_path / "config.yaml"), "plan", "demo")
+    assert name == tmp_path / ".nas%3A3306%2Fhouse-plan-demo.lock"
 
 
 # Faults
@@ -231,6 +277,32 @@ def test_a_store_that_another_one_holds(
     finally:
         holder.close()
     assert "is busy: database is locked; another process holds it; try again" in line
+
+
+@cases(tuple(one for one in JOBS if one.name != "train"))
+def test_a_store_whose_server_is_down(folder: Path, one: Job) -> None:
+    url = "mysql+pymysql://me:hunter2@127.0.0.1:9/darkstar"
+    make_folder(folder, home=WIRED, top={**MIRROR, "store": {"url": url}})
+    words = ("--no-reference",) if one.name == "validate" else ()
+    line = one_red_line(run(folder, one, *words), one, 69)
+    assert "check host and port of store.url" in line or "store" not in line
+    assert "hunter2" not in line
+
+
+def test_a_configuration_that_may_not_be_read_is_one_that_cannot_be_used(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a slip of the command line: it has its code and its summary."""
+    monkeypatch.setattr("os.access", lambda *_: False)
+    told(run(folder, JOBS[-1]), 0)  # as it can be read all the same
+
+    def refused(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_text", refused)
+    line = one_red_line(run(folder, JOBS[-1]), JOBS[-1], 78)
+    assert "config.yaml" in line
+    assert "Permission denied" in line
 
 
 # The clock
@@ -323,7 +395,7 @@ def test_a_dry_run_does_not_migrate(folder: Path) -> None:
     db.close()
     before = content(folder)
     (line,), _ = told(run(folder, JOBS[4], "--dry-run"), 65)
-    assert "a store opened read-only is not migrated" in line
+    assert "an older Darkstar wrote it; darkstar upgrade copies it and brings it" in line
     assert content(folder) == before
 
 

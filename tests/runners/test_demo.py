@@ -83,7 +83,14 @@ def year(store: Store) -> Observations:
 def test_files_and_exit_code(made: Made) -> None:
     assert made.result.exit_code == 0, made.result.output
     names = sorted(path.name for path in made.folder.iterdir())
-    assert names == ["config.yaml", "darkstar.sqlite", "plan.png", "schedule.json"]
+    wanted = [
+        ".darkstar.sqlite-store.lock",
+        "config.yaml",
+        "darkstar.sqlite",
+        "plan.png",
+        "schedule.json",
+    ]
+    assert names == wanted
     assert "optimal: no plan is cheaper on these inputs" in made.result.stdout
     assert max(map(len, made.result.stdout.splitlines())) <= 80
 

@@ -1,8 +1,10 @@
 """``darkstar doctor``: the report, its exit codes, and what it says of files, disk and timers."""
 
 import json
+import os
+import pwd
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,14 +13,32 @@ import typer
 from typer.testing import CliRunner
 
 from runners.cli_status import doctor as doctor_command
-from runners.config import load_config
-from runners.doctor import run_doctor
-from runners.doctor_files import check_configuration, check_disk, check_modes
-from runners.doctor_line import Level, Line
+from runners.config import Config, load_config
+from runners.doctor import examined, run_doctor
+from runners.doctor_files import check_configuration, check_disk, check_modes, check_rights
+from runners.doctor_line import Level, Line, fine
+from runners.doctor_outside import SERVICES, AskService, check_services
+from runners.doctor_services import open_quickly
 from runners.doctor_timers import check_timers, systemctl
+from telemetry.errors import PeerUnreachableError
+from telemetry.market import NordPool
+from telemetry.open_meteo import OpenMeteo
 from tests.runners.lived_in import metered
 from tests.runners.test_plan import NOW, make_folder
 from tests.runners.test_status import UNTIL, planned
+from tests.telemetry.market.replies import nordpool_reply
+from tests.telemetry.test_open_meteo import open_meteo
+from tests.telemetry.web import Answer, Query, serving
+
+ALL_SERVICES = dict(SERVICES)
+
+
+@pytest.fixture(autouse=True)
+def nobody_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No service is asked by the command, unless a test says so."""
+    for one in ALL_SERVICES:
+        monkeypatch.delitem(SERVICES, one)
+
 
 GIGABYTE = 1_000_000_000
 
@@ -87,7 +107,7 @@ def test_a_failure_is_an_exit_code(folder: Path) -> None:
     code, found, printed = report(folder)
     assert (code, found["ok"]) == (65, False)
     assert "darkstar.sqlite is not there yet" in printed
-    assert "-> darkstar record makes it" in printed
+    assert "-> darkstar import FILE" in printed  # no Home Assistant is configured
 
 
 def test_a_configuration_that_cannot_be_used_is_the_whole_report(tmp_path: Path) -> None:
@@ -158,6 +178,7 @@ def test_open_secrets_are_a_failure_and_an_open_store_a_warning(folder: Path) ->
         ("!secret ha_token", False),
         ("${ha_token}", False),
         ('"${ha_token}"', False),
+        ("${ha_token}abcdef", True),
     ],
 )
 def test_a_token_in_the_configuration_is_a_failure(
@@ -175,6 +196,120 @@ def test_a_token_in_the_configuration_is_a_failure(
     faults = [line for line in found if line.level is Level.FAILURE]
     assert bool(faults) is open_to_all
     assert "abcdef" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        pytest.param("{url: x, token: abcdef}", "1", id="flow style"),
+        pytest.param("a:\n- {b: 1}\n- token: abcdef", "3", id="in a list"),
+        pytest.param("store:\n  url: mysql+pymysql://me:abcdef@nas/x", "2", id="in a URL"),
+        pytest.param("url: mysql+pymysql://me:${pw}abcdef@nas/x", "1", id="half of it"),
+        pytest.param("url: mysql+pymysql://me:${pw}@nas/x", "", id="a reference in a URL"),
+        pytest.param("url: !secret store_url", "", id="all of the URL"),
+        pytest.param("url: http://homeassistant:8123/a", "", id="no login"),
+        pytest.param("# token: abcdef\nnote: 'token: abcdef'", "", id="a comment, a text"),
+        pytest.param("a: &x {token: !secret t}\nb: *x", "", id="an alias"),
+        pytest.param("token:", "", id="nothing"),
+    ],
+)
+def test_where_a_secret_stands_in_the_open(tmp_path: Path, text: str, lines: str) -> None:
+    config = load_config(make_folder(tmp_path))
+    (tmp_path / "darkstar.sqlite").chmod(0o600)
+    config.path.write_text(text, "utf-8")
+    told = [line.text for line in check_modes(config) if line.level is Level.FAILURE]
+    where = f"{config.path}: a token or password stands in the open, line {lines}"
+    assert told == ([where] if lines else [])
+
+
+def test_secrets_that_are_handed_over_are_looked_at(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``CREDENTIALS_DIRECTORY=FOLDER darkstar doctor``, where they are root's alone."""
+    given = tmp_path / "handed"
+    given.mkdir()
+    (given / "secrets.yaml").write_text("x: y\n", "utf-8")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(given))
+    for mode, level in ((0o440, Level.OK), (0o644, Level.WARNING)):
+        (given / "secrets.yaml").chmod(mode)
+        assert next(check_modes(load_config(folder / "config.yaml"))).level is level
+
+
+def test_what_cannot_be_written_is_a_failure(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = load_config(folder / "config.yaml")
+    (found,) = check_rights(config)
+    assert found.level is Level.OK
+    monkeypatch.setattr("os.access", lambda path, _: Path(path).suffix != ".sqlite")
+    (found,) = check_rights(config)
+    assert found.level is Level.FAILURE
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    assert found.text == f"{folder / 'darkstar.sqlite'} cannot be written by {me}"
+    assert found.cure.startswith(f"chown -R {me} {folder / 'darkstar.sqlite'}")
+
+
+# Who gives prices and weather
+
+
+def asked(folder: Path, **services: AskService) -> list[Line]:
+    """Return what is said of the services, a day after the last prices were issued."""
+    found = examined(
+        load_config(folder / "config.yaml"),
+        ["demo"],
+        NOW + timedelta(days=5),
+        open_peer=open_quickly,
+        ask=no_systemd,
+        services=services,
+    )
+    return [line for line in found if line.name.startswith("service of")]
+
+
+def test_who_gives_what_is_missing_is_asked(folder: Path) -> None:
+    def gone(_config: Config, home_id: str, _now: datetime) -> str:
+        assert home_id == "demo"
+        raise PeerUnreachableError("Nord Pool", "no answer", "try again later")
+
+    prices, weather = asked(folder, prices=gone, weather=lambda *_: "Open-Meteo")
+    assert (prices.level, prices.name) == (Level.WARNING, "service of prices demo")
+    assert (prices.text, prices.cure) == ("Nord Pool: no answer", "try again later")
+    assert (weather.level, weather.text) == (Level.OK, "Open-Meteo answers")
+
+
+def test_who_gave_what_is_there_is_not_asked(folder: Path) -> None:
+    def never(*_: object) -> str:
+        raise AssertionError
+
+    lines = [fine("prices demo", "known"), fine("weather demo", "issued")]
+    config = load_config(folder / "config.yaml")
+    services = {"prices": never, "weather": never}
+    assert list(check_services(config, "demo", NOW, lines, services)) == []
+
+
+def test_the_services_are_asked_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the clients of ``darkstar prices`` and ``weather``, at one of this machine."""
+    config, now = load_config(folder / "config.yaml"), datetime(2025, 11, 6, 9, tzinfo=UTC)
+    lines = [Line(name=f"{one} demo", level=Level.FAILURE, text="") for one in ALL_SERVICES]
+
+    def busy(_path: str, _query: Query) -> Answer:
+        return 503, {}
+
+    def good(path: str, query: Query) -> Answer:
+        if "date" in query:
+            return 200, nordpool_reply(date.fromisoformat(query["date"]), currency="SEK")
+        return open_meteo(path, query)
+
+    for answer, level in ((busy, Level.WARNING), (good, Level.OK)):
+        with serving(answer) as web:
+            monkeypatch.setitem(kwargs_of(NordPool), "url", web.url)
+            monkeypatch.setitem(kwargs_of(OpenMeteo), "forecast_url", f"{web.url}/v1/forecast")
+            found = list(check_services(config, "demo", now, lines, ALL_SERVICES))
+        assert [line.level for line in found] == [level] * 2, found
+        assert len(web.asked) == 2
+
+
+def kwargs_of(client: type) -> dict[str, Any]:
+    defaults = client.__init__.__kwdefaults__  # type: ignore[misc]
+    assert isinstance(defaults, dict)
+    return defaults
 
 
 @pytest.mark.parametrize(
@@ -231,7 +366,25 @@ def answer(timer: dict[str, str], service: dict[str, str]) -> str:
 @pytest.mark.parametrize(
     ("timer", "service", "level", "told"),
     [
-        (ACTIVE, {"Result": "success"}, Level.OK, "is active, its last run succeeded"),
+        (
+            ACTIVE,
+            {"Result": "success", "ExecMainExitTimestamp": "Mon 2026-11-30 05:00:42 UTC"},
+            Level.OK,
+            "is active, its last run succeeded, Mon 2026-11-30 05:00:42 UTC",
+        ),
+        # What systemd says of a service that never ran.
+        (
+            ACTIVE,
+            {"Result": "success", "ExecMainStatus": "0", "ExecMainExitTimestamp": ""},
+            Level.OK,
+            "is active, it has not run yet since this machine started",
+        ),
+        (
+            ACTIVE,
+            {"ActiveState": "activating", "Result": "success", "ExecMainExitTimestamp": ""},
+            Level.OK,
+            "is active, it runs just now",
+        ),
         (GONE, GONE, Level.WARNING, "darkstar-plan.timer is not there"),
         ({**ACTIVE, "ActiveState": "inactive"}, {}, Level.FAILURE, "is inactive"),
         (

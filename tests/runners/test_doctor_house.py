@@ -91,6 +91,14 @@ def test_watt_hours_taken_for_kilowatt_hours_are_a_failure(folder: Path) -> None
     assert "import_kwh looks like Wh" in found[0].text
 
 
+def test_without_meters_of_the_grid_nothing_balances(tmp_path: Path) -> None:
+    make_folder(tmp_path)  # load and PV alone
+    (found,) = wiring(tmp_path)
+    assert found.level is Level.WARNING
+    assert found.text.startswith("cannot be told: nothing balances without ")
+    assert "import_kwh, export_kwh" in found.text
+
+
 def test_days_that_do_not_balance_are_a_warning(folder: Path) -> None:
     change(folder, "UPDATE slot_observations SET value = 0.5 WHERE channel = 'export_kwh'")
     (found,) = wiring(folder)

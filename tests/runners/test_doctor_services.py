@@ -163,6 +163,14 @@ def test_a_store_of_something_else(tmp_path: Path) -> None:
     assert found.level is Level.FAILURE
 
 
+def test_a_store_whose_server_is_down(tmp_path: Path) -> None:
+    url = "mysql+pymysql://me:hunter2@127.0.0.1:9/x"
+    store, (found,) = check_store(load_config(make_folder(tmp_path, top={"store": {"url": url}})))
+    assert (store, found.level) == (None, Level.FAILURE)
+    assert found.cure == "start that server, or look at the network"
+    assert "hunter2" not in found.text
+
+
 def mirrored(folder: Path, password: str = "hush-7391", **mirror: Any) -> Path:  # noqa: S107
     path = make_folder(folder, top={"mirror": {"password": "${mirror_password}", **mirror}})
     (folder / "secrets.yaml").write_text(f"mirror_password: '{password}'\n", "utf-8")

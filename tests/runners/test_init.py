@@ -48,3 +48,21 @@ def test_refuses_to_overwrite(tmp_path: Path) -> None:
 def test_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot be written .*choose another --config"):
         run_init(tmp_path / "nowhere" / "config.yaml", force=False)
+
+
+def test_a_place_for_secrets_that_nobody_else_reads(tmp_path: Path) -> None:
+    path, secrets = tmp_path / "config.yaml", tmp_path / "secrets.yaml"
+    said = run_init(path, force=False)
+    assert f"in {secrets}" in said
+    assert secrets.stat().st_mode & 0o777 == 0o600
+    assert load_config(path).pick_home() == "demo"  # it holds nothing yet
+    secrets.write_text("ha_token: mine\n", encoding="utf-8")
+    run_init(path, force=True)
+    assert secrets.read_text(encoding="utf-8") == "ha_token: mine\n"
+
+
+def test_no_secrets_where_no_configuration_was_written(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("mine", encoding="utf-8")
+    with pytest.raises(ConfigError, match="exists and was not touched"):
+        run_init(tmp_path / "config.yaml", force=False)
+    assert not (tmp_path / "secrets.yaml").exists()

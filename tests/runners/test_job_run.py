@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +21,12 @@ from mpc import jit
 from runners.config import load_config
 from runners.contract import job, job_run, logfmt
 from runners.errors import ConfigError, Problem
-from tests.runners.test_plan import make_folder
+from tests.runners.sandbox import REPO
+from tests.runners.test_plan import NOW, make_folder
+
+RUN = "import sys; from runners.cli import app; app(sys.argv[1:])"
+JSON = ("--json", "-")
+PLAN = ("plan", "--no-plot", "--soc-kwh", "5")
 
 
 def test_facts_are_one_line() -> None:
@@ -62,6 +74,79 @@ def test_an_interrupted_run_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert line.endswith(" exit=130 error=KeyboardInterrupt\n")
 
 
+def test_a_run_that_systemd_ends_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its signal when ``TimeoutStartSec=`` is over."""
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as caught, job_run("record"):
+        signal.raise_signal(signal.SIGTERM)
+    assert caught.value.code == 143
+    assert capsys.readouterr().err.endswith(" exit=143 error=SystemExit\n")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_elsewhere_than_in_the_main_thread_signals_are_left_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run() -> None:
+        with job_run("record"):
+            pass
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(run).result()
+    assert "job=record" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("code", "told"), [(1, 1), (None, 0), ("no", 1)])
+def test_a_run_that_exits_tells_its_own_code(
+    capsys: pytest.CaptureFixture[str], code: object, told: int
+) -> None:
+    with pytest.raises(SystemExit), job_run("record"):
+        raise SystemExit(code)
+    assert f" exit={told} error=SystemExit" in capsys.readouterr().err
+
+
+def printed(folder: Path, words: Sequence[str], stdout: str) -> subprocess.CompletedProcess[str]:
+    """Run a command whose output goes where the shell says."""
+    common = ["--config", str(folder / "config.yaml"), "--now", NOW.isoformat()]
+    line = shlex.join([sys.executable, "-c", RUN, *words, *common])
+    return subprocess.run(
+        ["/bin/bash", "-c", f"set -o pipefail; {line} {stdout}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(REPO)},
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("more", [(), JSON])
+def test_a_stdout_that_is_full_keeps_no_file_from_being_written(
+    tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    make_folder(tmp_path)
+    done = printed(tmp_path, (*PLAN, *more), ">/dev/full")
+    assert done.returncode == 73, done.stderr
+    red, summary = done.stderr.splitlines()[-2:]
+    assert red.startswith("stdout: cannot be written (No space left on device)")
+    assert " status=failed " in summary
+    assert " exit=73 error=OSError" in summary
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "out" / "schedule.json").exists()
+
+
+@pytest.mark.parametrize(("more", "error"), [((), "SystemExit"), (JSON, "BrokenPipeError")])
+def test_who_stops_reading_gets_the_code_that_the_summary_tells(
+    tmp_path: Path, more: tuple[str, ...], error: str
+) -> None:
+    make_folder(tmp_path)
+    done = printed(tmp_path, (*PLAN, *more), "| true")
+    assert done.returncode == 1, done.stderr
+    assert f" exit=1 error={error}" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "out" / "schedule.json").exists()
+
+
 def test_a_look_back_by_hand_has_no_summary(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,7 +154,7 @@ def test_a_look_back_by_hand_has_no_summary(
     with job_run("plan", look_back=True) as there:
         assert there.begins(config, ["demo"])
     assert capsys.readouterr().err == ""
-    assert not (tmp_path / ".darkstar-plan.lock").exists()
+    assert not (tmp_path / ".darkstar.sqlite-plan.lock").exists()
     with pytest.raises(ConfigError) as caught, job_run("plan", look_back=True):
         raise ConfigError("x", [Problem("", "", "y")])
     assert not hasattr(caught.value, "__notes__")

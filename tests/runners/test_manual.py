@@ -116,7 +116,7 @@ def test_a_time_that_has_gone_by_is_tomorrow_s(folder: Path) -> None:
 
 def test_water_heating_is_kept_and_said_to_be_not_planned(folder: Path) -> None:
     result = manual(folder, "add", "--water-heating", "--to", "15:00")
-    assert "15:00 +0200: kept; no plan heats water yet" in result.stdout
+    assert "01 Aug 15:00: kept; no plan heats water yet" in result.stdout
     assert listed(folder)[0]["state"] == "in force, not planned yet"
 
 
@@ -181,6 +181,16 @@ def test_a_block_over_another_is_refused_with_both_named(folder: Path) -> None:
     assert [one["id"] for one in listed(folder)] == [first["id"]]
 
 
+def test_a_clock_that_was_set_back_is_no_way_around(folder: Path) -> None:
+    """Asked for at 13:20, then it is 11:00 again: refused, and the cure that is named works."""
+    times = ("--from", "2025-08-01T14:00", "--to", "2025-08-01T16:00")
+    first, back = add(folder, "--charge-to", "80", *times)["id"], "2025-08-01T11:00+02:00"
+    assert f"over block {first}" in refused(manual(folder, "add", "--hold", *times, now=back), DATA)
+    assert listed(folder, "--all", now=back)[0]["state"] == "not known yet"
+    assert manual(folder, "clear", first, now=back).exit_code == 0
+    add(folder, "--hold", *times, now=back)
+
+
 def test_an_hour_that_comes_twice_can_be_asked_for_by_its_offset(folder: Path) -> None:
     told = add(
         folder, "--hold", "--from", "2025-10-26T02:30+02:00", "--to", "2025-10-26T02:30+01:00"
@@ -213,8 +223,31 @@ def test_blocks_that_passed_or_were_cleared_are_listed_with_all(folder: Path) ->
     assert [one["state"] for one in listed(folder, now="2025-08-01T15:10+02:00")] == ["in force"]
     table = manual(folder, "list", "--all", now=later).stdout
     assert "charge to 90 %" in table
-    assert "Fri 01 Aug 15:00 +0200" in table
+    assert "01 Aug 15:00" in table
     assert "wall clock of Europe/Stockholm" in table
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_a_narrow_terminal_cuts_neither_ids_nor_targets(folder: Path, columns: int) -> None:
+    """An id is what ``clear`` needs; one block is at the hour that comes twice, with offsets."""
+    ids = [
+        add(folder, "--charge-to", "33.3333", "--from", "15:00", "--to", "16:00")["id"],
+        add(folder, "--water-heating", "--from", "15:00", "--to", "16:00")["id"],
+        add(folder, "--hold", "--from", "2025-10-26T02:30+02:00", "--to", "2025-10-26T02:30+01:00")[
+            "id"
+        ],
+    ]
+    config = ["--config", str(folder / "config.yaml"), "--now", NOW]
+    result = CliRunner().invoke(manual_app, ["list", *config], env={"COLUMNS": str(columns)})
+    assert result.exit_code == 0, result.output
+    assert max(map(len, result.stdout.splitlines())) <= columns
+    assert all(one in result.stdout for one in ids)
+    assert "charge to 33.3333 %" in result.stdout
+    assert "…" not in result.stdout
+    if columns == 80:
+        offsets = [word for word in result.stdout.split() if word[:2] in ("+0", "-0")]
+        assert offsets == ["+0200", "+0100"]
+        assert "01 Aug 15:00" in result.stdout
 
 
 def test_all_in_force_are_cleared_and_the_place_is_free(folder: Path) -> None:
@@ -277,3 +310,12 @@ def test_simulate_plans_with_the_blocks_that_were_given(tmp_path: Path) -> None:
     told = pq.read_table(tmp_path / "all.parquet")["requests"].to_pylist()
     assert [text is not None for text in told] == [n < 28 for n in range(96)]
     assert json.loads(told[0])["blocks"][0]["first"] == 16
+
+
+def test_ids_can_be_read_off_the_list_in_80_columns(folder: Path) -> None:
+    told = add(folder, "--charge-to", "100", "--from", "2025-08-02T02:00", "--to", "05:00")
+    water = add(folder, "--water-heating", "--from", "2025-08-02T06:00", "--to", "07:00")
+    config = ["--config", str(folder / "config.yaml"), "--now", NOW]
+    result = CliRunner().invoke(manual_app, ["list", *config], env={"COLUMNS": "80"})
+    assert result.exit_code == 0, result.output
+    assert {told["id"], water["id"]} <= set(result.stdout.split())

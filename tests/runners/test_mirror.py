@@ -27,7 +27,7 @@ from tests.runners.test_record import hold_lock
 from tests.telemetry.mirrors import episode, put, rows
 
 DATABASE = "mirror_command"
-LOCK_FILE = ".darkstar-mirror.lock"
+LOCK_FILE = ".darkstar.sqlite-mirror.lock"
 PASSWORD = "hunter2-and-more"  # noqa: S105 - the secret that must not show
 MIRROR = "mirror: {host: nas, user: darkstar, password: !secret mirror_password}\n"
 EPISODES, KILLS, MOST_TRIES = 400, 8, 40
@@ -158,7 +158,8 @@ def test_a_store_on_mariadb_is_mirrored_too(house: House, tmp_path: Path) -> Non
     done = run("mirror", "--config", house.config)
     assert "5 episodes pushed in" in done.output
     assert rows(house.peer.dsn(DATABASE)) == rows(url)
-    assert (tmp_path / LOCK_FILE).exists()
+    assert len(list(tmp_path.glob(".*mirror_primary-mirror.lock"))) == 1  # none of a home alone
+    assert not list(tmp_path.glob(".*-mirror-*"))
 
 
 @pytest.mark.integration

@@ -1,5 +1,6 @@
 """Tables in 80 columns, JSON that parses, and a picture that is one."""
 
+import errno
 import io
 import json
 import math
@@ -14,7 +15,7 @@ from rich.table import Table
 
 from mpc import Battery, Grid, Horizon, Plan, Planner, Site
 from runners.errors import ConfigError
-from runners.output import action, plan_table, summary_table, write_json
+from runners.output import action, plan_table, replacing, summary_table, write_json
 from runners.plot_plan import plot_plan
 
 SITE = Site(
@@ -99,6 +100,26 @@ def test_a_mistyped_folder_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk shows when what was written goes to it, not before."""
+    path = tmp_path / "out.json"
+    write_json(path, "old")
+    kept = path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("runners.output.os.fsync", full)
+    with pytest.raises(ConfigError, match=r"cannot be written \(No space left on device\)"):
+        write_json(path, list(range(100)))
+    assert (list(tmp_path.iterdir()), path.read_bytes()) == ([path], kept)
+    with pytest.raises(TypeError), replacing(path) as file:
+        file.writelines([b"half", 0])  # type: ignore[list-item]
+    assert (list(tmp_path.iterdir()), path.read_bytes()) == ([path], kept)
+
+
 def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
     """Replacing what is no regular file would destroy a device."""
     pipe = tmp_path / "pipe"
@@ -140,5 +161,5 @@ def test_plot_is_a_png_of_1200_by_900(tmp_path: Path, hours: int) -> None:
 def test_plot_place_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     plan = make_plan(datetime(2025, 10, 25, tzinfo=UTC) + timedelta(hours=1), 4)
-    with pytest.raises(ConfigError, match=r"cannot be written .*--no-plot"):
+    with pytest.raises(ConfigError, match=r"cannot be made a folder .*--no-plot"):
         plot_plan(plan, tmp_path / "file" / "plan.png", zone="UTC", title="x")

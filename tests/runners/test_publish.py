@@ -289,6 +289,8 @@ def test_a_change_of_mode_must_be_worth_it(
     assert told(tmp_path)["gain"] == pytest.approx(gain)
     if above:
         assert found.attributes["stop_high_kwh"] == 10.0  # what stood, to the letter
+        asked = MODE_NAMES[wanted.command.mode]
+        assert found.attributes["reason"].startswith(f"hold stays: {asked} would gain {gain:.4f}")
         assert f"{MODE_NAMES[wanted.command.mode]} would gain {gain:.4f} in this slot" in " ".join(
             result.output.split()
         )

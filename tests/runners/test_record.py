@@ -56,7 +56,9 @@ def another_recorder(folder: Path) -> Iterator[None]:
     """A process of its own that holds the lock."""
     context = multiprocessing.get_context("spawn")
     held, done = context.Event(), context.Event()
-    other = context.Process(target=hold_lock, args=(folder / ".darkstar-record.lock", held, done))
+    other = context.Process(
+        target=hold_lock, args=(folder / ".darkstar.sqlite-record.lock", held, done)
+    )
     other.start()
     try:
         assert held.wait(30)

@@ -21,7 +21,7 @@ from typer.testing import Result
 from runners.config import load_config
 from telemetry.csv_import import import_file
 from telemetry.store import Store
-from tests.runners.report_cases import demo_folder, forget, put_verdicts, run
+from tests.runners.report_cases import demo_folder, forget, put_verdicts, run, store_bytes
 
 PNG = b"\x89PNG\r\n\x1a\n"
 ALWAYS = (datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
@@ -189,9 +189,19 @@ def test_the_page_needs_nothing_else_and_fits_a_phone(august: tuple[Path, Result
 
 def test_the_same_month_gives_the_same_page(august: tuple[Path, Result]) -> None:
     folder = august[0]
-    before = (folder / "out" / "report-2025-08.html").read_bytes()
+    before, store = (folder / "out" / "report-2025-08.html").read_bytes(), store_bytes(folder)
     assert run(folder, "report", "--month", "2025-08").exit_code == 0
     assert (folder / "out" / "report-2025-08.html").read_bytes() == before
+    assert store_bytes(folder) == store, "it judged August on the spot, and wrote nothing"
+
+
+def test_a_store_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> None:
+    folder = demo_folder(tmp_path)
+    (folder / "darkstar.sqlite").unlink()
+    done = run(folder, "report", "--month", "2025-08", "--no-plot")
+    assert done.exit_code == 65
+    assert "darkstar record or darkstar import FILE makes it" in " ".join(done.output.split())
+    assert [path.name for path in folder.iterdir()] == ["config.yaml"]
 
 
 def test_without_meters_it_says_so_and_tells_darkstars_own_plans(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 from typer.testing import CliRunner, Result
 
 from runners.cli_status import status as status_command
@@ -66,15 +67,15 @@ def test_it_tells_plan_savings_regret_and_what_ran(folder: Path) -> None:
     text = flat(status(folder))
     assert "demo, Thu 12 Jun 13:25" in text
     assert "last plan 5 min old, fit for control, valid until Thu 12 Jun 15:20" in text
-    assert "mode now self_use, until 10 %; a stored kWh is worth" in text
+    assert "plan says self_use, until 10 %; a stored kWh is worth" in text
     assert "substituted prices from 2025-06-13 22:00Z on" in text
     assert "SEK against no battery until 13:15" in text
     assert "kWh stored" in text
-    assert "recorded load 10 min ago, pv 10 min ago" in text
+    assert "recorded load 10 min ago, PV 10 min ago, import 10 min ago, state of charge" in text
     assert "prices until Sat 14 Jun 00:00, issued 10 min ago" in text
     assert "weather none yet" in text
     assert "verdicts none yet" in text
-    assert "mirror 1 episode waiting" in text
+    assert "mirror" not in text
     assert "model none: the baseline forecasts" in text
 
 
@@ -121,6 +122,7 @@ def test_an_expired_and_an_unfit_plan_say_so(folder: Path) -> None:
     assert "last plan 2 h old, not for control, valid until Thu 12 Jun 16:00" in text
     assert "the state of charge is 45 min old, want at most 30 min" in text
     assert "the plan was valid until 2025-06-12 14:00Z" in text
+    assert "plan says" not in text
     assert told(folder)["plan"]["fit"] is False
 
 
@@ -135,7 +137,33 @@ def test_a_home_the_store_does_not_know(tmp_path: Path) -> None:
     app.command()(status_command)
     result = CliRunner().invoke(app, ["--config", str(tmp_path / "config.yaml")])
     assert result.exit_code == 0, result.output
-    assert "recorded nothing yet" in flat(result)
+    text = flat(result)
+    assert "recorded nothing yet" in text
+    assert "saved today not known: nothing of this home is recorded yet" in text
+    assert "regret of 7 days not known: nothing of this home is recorded yet" in text
+
+
+def test_what_waits_for_the_mirror_is_told_where_there_is_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned(folder)
+    monkeypatch.setenv("mirror_password", "hunter2")
+    raw = yaml.safe_load((folder / "config.yaml").read_text("utf-8"))
+    raw["mirror"] = {"host": "nas", "user": "darkstar", "password": "${mirror_password}"}
+    (folder / "config.yaml").write_text(yaml.safe_dump(raw), "utf-8")
+    assert "mirror 1 episode waiting" in flat(status(folder))
+
+
+def test_before_anything_is_recorded(tmp_path: Path) -> None:
+    make_folder(tmp_path)
+    (tmp_path / "darkstar.sqlite").unlink()
+    app = typer.Typer()
+    app.command()(status_command)
+    result = CliRunner().invoke(app, ["--config", str(tmp_path / "config.yaml")])
+    assert result.exit_code == 65
+    assert "it is not there yet, and darkstar record or darkstar import FILE makes it" in (
+        result.stderr
+    )
 
 
 def test_a_home_without_battery(tmp_path: Path) -> None:

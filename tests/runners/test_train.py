@@ -255,7 +255,7 @@ def test_a_home_without_load_is_refused(tmp_path: Path) -> None:
 
 
 def test_of_two_trainings_the_second_leaves(house: Path) -> None:
-    with only_one(house / ".darkstar-train.lock") as alone:
+    with only_one(house / ".darkstar.sqlite-train.lock") as alone:
         assert alone
         done = train(house, "--force")
         back = train(house, "--rollback")

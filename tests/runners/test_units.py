@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,17 +17,19 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 from typer.testing import CliRunner, Result
 
 import runners.install_units
+from runners.cli import app
 from runners.cli_units import install_units
 from runners.config import load_config
 from runners.install_units import installation
-from runners.units import JOBS, Installation, rendered
+from runners.units import JOBS, Installation, commands_of, rendered
 from telemetry.store import Store
 from tests.runners.sandbox import REPO, can_be_guarded, deny_write_execute, run_unit, settings
 from tests.runners.test_forecaster import promote
-from tests.runners.test_plan import make_folder, put_soc
+from tests.runners.test_plan import NOW, make_folder, put_soc
 from tests.runners.test_registry import aurora
 from tests.sim.test_planning import fill, new_store
 
@@ -37,7 +40,6 @@ WIRED: dict[str, Any] = {
 }
 MIRROR = {"mirror": {"host": "nas", "user": "darkstar", "password": "${mirror_password}"}}
 ALL = {"record", "plan", "publish", "mirror", "forecast", "validate", "train"}
-MOST_EXPOSED = 3.0
 COMPILES = "import mpc.physics as p, mpc.jit as j; print(j.compiled(p.clip)(3.0, 0.0, 1.0))"
 
 needs_systemd = pytest.mark.skipif(
@@ -123,13 +125,15 @@ def test_an_unknown_key_would_be_noticed(place: Installation, tmp_path: Path) ->
 
 @pytest.mark.integration
 @needs_systemd
-@pytest.mark.parametrize("kind", ["system", "user"])
-def test_they_are_hardly_exposed(place: Installation, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "most"), [("system", 3.0), ("user", 3.0), ("light", 6.3)])
+def test_they_are_hardly_exposed(
+    place: Installation, tmp_path: Path, kind: str, most: float
+) -> None:
     for file in written(kinds(place)[kind], tmp_path / "units"):
         if file.suffix == ".service":
             done = analyze("security", "--offline=true", file, folder=tmp_path)
             (level,) = re.findall(r"exposure level for \S+: ([\d.]+)", done.stdout)
-            assert float(level) <= MOST_EXPOSED, done.stdout
+            assert float(level) <= most, done.stdout
 
 
 @pytest.mark.integration
@@ -184,13 +188,21 @@ def test_what_every_unit_says(place: Installation, tmp_path: Path, kind: str) ->
     assert [job.name for job in JOBS if job.compiles] == ["train"]
 
 
-def test_forecast_is_weather_and_prices(place: Installation) -> None:
-    """Neither keeps the other from running; prices that are not out yet are no failure."""
+def test_forecast_is_weather_and_prices(place: Installation, tmp_path: Path) -> None:
+    """Prices that are not out yet are no failure."""
     unit = settings(rendered(place)["darkstar-forecast.service"])
-    first, last = unit["ExecStart"]
-    assert first.startswith(f"-{place.program} weather ")
-    assert last.startswith(f"{place.program} prices ")
+    (start,) = unit["ExecStart"]
+    assert start == f"{place.program} run-job forecast --config {tmp_path / 'config.yaml'}"
     assert unit["SuccessExitStatus"] == ["75"]
+    (job,) = (job for job in JOBS if job.name == "forecast")
+    assert [words[0] for words in commands_of(job, place.config)] == ["weather", "prices"]
+
+
+def test_one_command_stands_in_the_unit(tmp_path: Path) -> None:
+    make_folder(tmp_path, home={"latitude": None, "longitude": None, "planes": None})
+    unit = rendered(installation(tmp_path / "config.yaml", user=None, secrets=None))
+    (start,) = settings(unit["darkstar-forecast.service"])["ExecStart"]
+    assert start.split()[1:] == ["prices", "--config", str(tmp_path / "config.yaml")]
 
 
 def test_a_job_that_nothing_needs_is_left_out(tmp_path: Path) -> None:
@@ -215,12 +227,58 @@ def test_homes_and_paths_with_odd_names(tmp_path: Path) -> None:
     text = config.read_text("utf-8")
     config.write_text(text.replace("homes:", f"homes:\n  'cab%in': {HUT}", 1), "utf-8")
     place = installation(config, user="darkstar", secrets=None)
-    lines = settings(rendered(place)["darkstar-plan.service"])["ExecStart"]
-    assert [line.startswith("-") for line in lines] == [True, False]
-    assert '--home "cab%%in" --out "out/cab%%25in"' in lines[0]
-    assert '--home "Villa Ö" --out "out/Villa%%20%%C3%%96"' in lines[1]
-    assert f'"{tmp_path}/a \\"b\\" 100%% $$HOME/config.yaml"' in lines[0]
+    (line,) = settings(rendered(place)["darkstar-plan.service"])["ExecStart"]
+    quoted = f'"{tmp_path}/a \\"b\\" 100%% $$HOME/config.yaml"'
+    assert line.endswith(f" run-job plan --config {quoted}")
+    (job,) = (job for job in JOBS if job.name == "plan")
+    common = ["plan", "--no-plot", "--config", str(config)]
+    assert commands_of(job, place.config) == [
+        [*common, "--home", "cab%in", "--out", "out/cab%25in"],
+        [*common, "--home", "Villa Ö", "--out", "out/Villa%20%C3%96"],
+    ]
     verified(written(place, tmp_path / "units"))
+
+
+@pytest.mark.integration
+@needs_systemd
+@pytest.mark.parametrize("user", ["darkstar", None])
+def test_paths_with_dots_links_and_colons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: str | None
+) -> None:
+    """Systemd takes paths without ``..``, and shows a service no folder by a link to it alone."""
+    real, data = tmp_path / "a:b", tmp_path / "data"
+    for folder in (real / "sub", data):
+        folder.mkdir(parents=True)
+    raw = yaml.safe_load(make_folder(real).read_text("utf-8"))
+    raw["store"]["url"], raw["models"] = "link/../x.sqlite", {"folder": "../models"}
+    (real / "config.yaml").write_text(yaml.safe_dump(raw), "utf-8")
+    (real / "secrets.yaml").write_text("name: x\n", "utf-8")
+    (tmp_path / "way").symlink_to(real)
+    (real / "link").symlink_to(data)
+    (tmp_path / "x.sqlite").symlink_to(data / "darkstar.sqlite")
+    monkeypatch.chdir(tmp_path / "way" / "sub")
+    place = installation(Path("../../a:b/config.yaml"), user=user, secrets=None)
+    unit = rendered(place)["darkstar-plan.service"]
+    found = settings(unit)
+    assert ".." not in unit
+    assert found["WorkingDirectory"] == [str(tmp_path)]  # where link/.. is
+    assert found["ExecStart"][0].endswith(f' --config "{real}/config.yaml"')
+    # The store is reached by a link into another folder, where SQLite writes beside it.
+    bound = {tmp_path, real, data, tmp_path / "models"}
+    assert {one.replace('"', "") for one in found["BindPaths"]} == {f"-{one}" for one in bound}
+    (tmp_path / "models").mkdir()
+    verified(written(place, tmp_path / "units"), user=user is None)
+
+
+def test_links_to_what_services_do_not_see_are_shown_with_it(tmp_path: Path) -> None:
+    make_house(tmp_path)
+    (tmp_path / "venv").mkdir()
+    link = Path(f"/var/lib/{tmp_path.name}")  # is not there: only its text counts
+    place = installation(tmp_path / "config.yaml", user="darkstar", secrets=None)
+    assert place.secrets == tmp_path / "secrets.yaml"
+    (tmp_path / "way").symlink_to(tmp_path / "venv")
+    unit = rendered(replace(place, needed=(tmp_path / "way", link)))["darkstar-plan.service"]
+    assert settings(unit)["BindReadOnlyPaths"] == [f"-{tmp_path}/venv", f"-{tmp_path}/way"]
 
 
 HUT = "{zone: UTC, area: se4, grid: {max_import_kw: 11, max_export_kw: 11}, tariff: {}}"
@@ -247,6 +305,102 @@ def test_what_lies_where_services_see_nothing_is_shown_to_them(tmp_path: Path) -
     assert at_home["ProtectHome"] == ["yes"]
 
 
+# Several commands of a job
+
+
+@pytest.fixture
+def two_homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A house that can be planned (now is a day of June 2025), and a hut without facts."""
+    config = make_folder(tmp_path)
+    config.write_text(
+        config.read_text("utf-8").replace("homes:", f"homes:\n  hut: {HUT}", 1), "utf-8"
+    )
+    monkeypatch.setattr("runners.plan._clock", lambda: NOW)
+    monkeypatch.chdir(tmp_path)
+    put_soc(tmp_path, NOW.replace(minute=0), 0.5)
+    return tmp_path
+
+
+def run_job(folder: Path, name: str, *more: str) -> Result:
+    words = ["run-job", name, "--config", str(folder / "config.yaml"), *more]
+    return CliRunner().invoke(app, words)
+
+
+def test_a_home_that_fails_is_told_and_keeps_no_other_from_its_turn(two_homes: Path) -> None:
+    done = run_job(two_homes, "plan")
+    summaries = [line for line in done.stderr.splitlines() if line.startswith("job=")]
+    assert [line.split()[1:3] for line in summaries] == [
+        ["home=hut", "status=failed"],
+        ["home=demo", "status=ok"],
+    ]
+    assert done.exit_code == 65
+    # Each home's files go to a folder of its own.
+    assert (two_homes / "out" / "demo" / "schedule.json").exists()
+    assert not (two_homes / "out" / "schedule.json").exists()
+
+
+def test_all_commands_believe_the_same_moment_and_none_writes_in_a_dry_run(two_homes: Path) -> None:
+    before = (two_homes / "darkstar.sqlite").read_bytes()
+    done = run_job(two_homes, "plan", "--dry-run", "--now", NOW.isoformat())
+    summaries = [line for line in done.stderr.splitlines() if line.startswith("job=")]
+    moment = f"{NOW:%Y-%m-%dT%H:%M:%S}Z"
+    assert len(summaries) == 2
+    assert all(f"dry_run=true now={moment}" in line for line in summaries)
+    assert (two_homes / "darkstar.sqlite").read_bytes() == before
+    assert not (two_homes / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("codes", "code", "ran"),
+    [
+        ((0, 0), 0, 2),
+        ((75, 0), 75, 2),
+        ((75, 69), 69, 2),
+        ((69, 78), 69, 2),
+        ((69, 75), 69, 2),
+        pytest.param((143, 0), 143, 1, id="ended by systemd: the last one"),
+        pytest.param((130, 0), 130, 1, id="interrupted: the same"),
+    ],
+)
+def test_what_a_job_of_several_commands_exits_with(
+    two_homes: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    codes: tuple[int, ...],
+    code: int,
+    ran: int,
+) -> None:
+    left = list(codes)
+
+    def ended(**_: object) -> None:
+        raise SystemExit(left.pop(0))
+
+    monkeypatch.setattr("runners.plan.run_plan", ended)
+    assert run_job(two_homes, "plan").exit_code == code
+    assert len(codes) - len(left) == ran
+
+
+def test_a_fault_that_nobody_foresaw_ends_one_command_alone(
+    two_homes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*, home_id: str, **_: object) -> None:
+        if home_id == "hut":
+            raise ZeroDivisionError
+        raise SystemExit(69)
+
+    monkeypatch.setattr("runners.plan.run_plan", broken)
+    done = run_job(two_homes, "plan")
+    assert done.exit_code == 1
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_a_job_that_is_none_or_that_nobody_needs(two_homes: Path) -> None:
+    for name in ("plans", "mirror"):
+        done = run_job(two_homes, name)
+        assert done.exit_code == 2
+        assert f"run-job: JOB: {name} -> no job that a home of " in done.stderr
+        assert "name one of: plan, forecast, validate, train" in done.stderr
+
+
 # Installing
 
 
@@ -259,6 +413,8 @@ def install(folder: Path, *words: str) -> Result:
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A house whose user units go to ``config/systemd/user``, its system units to ``system``."""
+    tmp_path /= "my house"
+    tmp_path.mkdir()
     make_house(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setattr(runners.install_units, "SYSTEM_FOLDER", tmp_path / "system")
@@ -270,7 +426,7 @@ def test_a_dry_run_prints_all_and_writes_nothing(house: Path) -> None:
     done = install(house, "--dry-run", "--run-as", "nobody-here")
     assert done.exit_code == 0, done.output
     assert sorted(house.rglob("*")) == before
-    shown = re.findall(r"^# (/\S+)$", done.stdout, re.MULTILINE)
+    shown = re.findall(r"^# (/.+)$", done.stdout, re.MULTILINE)
     assert shown == [
         str(house / "system" / f"darkstar-{job.name}.{end}")
         for job in JOBS
@@ -291,6 +447,11 @@ def test_user_units_are_written_once_and_what_is_left_over_is_told(house: Path) 
     make_folder(house)  # without mirror, publish and Home Assistant
     left = install(house, "--user").stdout.splitlines()
     gone = [line for line in left if line.startswith("no longer wanted: ")]
+    # What is printed can be pasted into a shell.
+    for line in gone:
+        name = re.findall(r"--now (\S+)\.timer", line)[0]
+        both = [str(folder / f"{name}.{end}") for end in ("timer", "service")]
+        assert shlex.split(line.partition(" && ")[2]) == ["rm", *both]
     assert [re.findall(r"--now (\S+)", line) for line in gone] == [
         [f"darkstar-{job}.timer"] for job in ("mirror", "publish", "record")
     ]
@@ -310,6 +471,22 @@ def test_without_the_right_to_write_nothing_is(
     assert done.stderr.count("\n") == 1
     cure = "make it yours" if user else "run it as root (sudo), or install your own with --user"
     assert cure in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files away")
+def test_who_runs_the_jobs_must_own_what_they_write(house: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    done = install(house, "--run-as", "nobody")
+    assert done.exit_code == 0, done.output
+    assert f"  chown -R nobody '{house}'\n" in done.stdout
+    assert "jobs run as nobody, and what they read and write must be theirs" in done.stdout
+    for path in (house, *house.iterdir()):
+        os.chown(path, nobody.pw_uid, -1)
+    assert "chown" not in install(house, "--run-as", "nobody").stdout
+    (house / "models").mkdir()  # a model that root trained by hand
+    assert f"  chown -R nobody '{house}/models'\n" in install(house, "--run-as", "nobody").stdout
+    assert "chown" not in install(house, "--run-as", "root").stdout
+    assert "chown" not in install(house, "--user").stdout
 
 
 def test_a_user_that_is_not_there(house: Path) -> None:

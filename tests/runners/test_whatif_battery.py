@@ -17,7 +17,14 @@ from runners.whatif_battery_report import BatteryYear, SizeLine, result_dict
 from sim.battery_days import YearDays
 from sim.day_runs import run_of
 from sim.simulation_days import ChosenDay
-from tests.runners.report_cases import ZONE, demo_folder, forget, put_verdicts, run
+from tests.runners.report_cases import (
+    ZONE,
+    demo_folder,
+    forget,
+    put_verdicts,
+    run,
+    store_bytes,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n"
 BATTERY = Battery(
@@ -101,6 +108,22 @@ def test_the_table_states_what_it_rests_on(year: tuple[Path, Result]) -> None:
     ):
         assert said in text, said
     assert (year[0] / "out" / "battery.png").read_bytes().startswith(PNG)
+
+
+def test_nothing_is_written_to_the_store(year: tuple[Path, Result]) -> None:
+    before = store_bytes(year[0])
+    done = run(year[0], "whatif", "battery", "--kwh", "5", "--no-plot")
+    assert done.exit_code == 0, done.output
+    assert store_bytes(year[0]) == before
+
+
+def test_a_store_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> None:
+    folder = demo_folder(tmp_path)
+    (folder / "darkstar.sqlite").unlink()
+    done = run(folder, "whatif", "battery", "--kwh", "5", "--no-plot")
+    assert done.exit_code == 65
+    assert "darkstar record or darkstar import FILE makes it" in " ".join(done.output.split())
+    assert [path.name for path in folder.iterdir()] == ["config.yaml"]
 
 
 def test_a_year_with_too_few_clean_days_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,15 @@ from sim.command import plan_command
 from sim.dispatch import MODES, SETPOINT, VALUE
 from sim.episode_day import HIGHS, STORAGE, DayTask, run_day
 from sim.episode_format import EpisodeArrays, read_episode
-from sim.manual import heeded, in_force, not_planned, requests_for
+from sim.manual import (
+    Outcome,
+    heeded,
+    in_force,
+    not_planned,
+    outcomes,
+    overruled,
+    requests_for,
+)
 from sim.slots import CHARGE, DISCHARGE, SOC
 from telemetry.manual_table import BlockKind, ManualBlock
 from telemetry.store import Store
@@ -90,6 +98,57 @@ def test_water_waits_and_a_house_without_battery_is_not_asked() -> None:
     assert not_planned((water, hold)) == (water,)
     none = make_site(make_battery(capacity_kwh=0.0, min_soc_kwh=0.0, max_soc_kwh=0.0))
     assert asked(hold, site=none) is None
+
+
+def test_of_blocks_over_each_other_the_later_wish_is_heeded() -> None:
+    """A store from before they were refused may hold them: they must not stop all planning."""
+    first = block(0, 2)
+    hold = block(1, 3, kind=BlockKind.HOLD, target_soc=None, created_at=START)
+    third = block(2, 4, block_id="three")  # over the hold alone, asked for along with the first
+    water = block(1, 3, kind=BlockKind.WATER_HEATING, target_soc=None, block_id="hot")
+    for given in ((first, hold, third, water), (water, third, hold, first)):
+        assert asked(*given) == [("hold", 1, 3, None)]
+        assert set(overruled(given)) == {first, third}
+    # What is overruled overrules nothing.
+    fourth = block(0, 1, block_id="zero", created_at=START - 2 * HOUR)
+    assert set(overruled([first, hold, fourth])) == {first}
+
+
+def test_every_block_is_told_what_a_plan_makes_of_it() -> None:
+    """2 kWh stored, 5 kW at 0.9: 6.5 kWh by the end of the first hour, so 3.5 kWh are missing."""
+    high, rest, later = (
+        block(0, 1, block_id="high", target_soc=1.0),
+        block(1, 2, block_id="rest", kind=BlockKind.HOLD, target_soc=None),
+        block(48, 49, block_id="later"),
+    )
+    hot = block(0, 1, block_id="hot", kind=BlockKind.WATER_HEATING, target_soc=None)
+    old = replace(rest, block_id="old", created_at=rest.created_at - HOUR)
+    given, horizon = (high, old, rest, later, hot), make_horizon([1.0] * 4)
+    planner = Planner(SITE)
+    plan = planner.plan(horizon, 2.0, requests=requests_for(given, horizon, SITE))
+    found = {one.block.block_id: one for one in outcomes(given, plan)}
+    assert {name: one.outcome for name, one in found.items()} == {
+        "high": Outcome.CONFLICT,
+        "old": Outcome.OVERRULED,
+        "rest": Outcome.FULFILLED,
+        "later": Outcome.BEYOND,
+        "hot": Outcome.NOT_PLANNED,
+    }
+    assert [name for name, one in found.items() if one.is_heeded] == ["high", "rest"]
+    ((limit, slot, amount, _),) = found["high"].missed
+    assert (limit, slot) == ("manual_charge", 0)
+    assert amount == pytest.approx(3.5)
+    # The saved plan bears the ids, and what the wish cost is no money.
+    again = type(plan).from_json(plan.to_json())
+    assert again.requests is not None
+    assert [one.name for one in again.requests.blocks] == ["high", "rest"]
+    assert again.cost == plan.cost
+    assert plan.wish_cost == pytest.approx(100.0 * 3.5)  # (Q4): 100 times the highest price
+    assert plan.cost == pytest.approx(plan.bill + plan.wear - plan.terminal)
+    assert "Breaks manual_charge by 3.500 kWh." in plan.explain()[0]
+    none = make_site(make_battery(capacity_kwh=0.0, min_soc_kwh=0.0, max_soc_kwh=0.0))
+    bare = Planner(none).plan(horizon, 0.0)
+    assert outcomes([high], bare)[0].outcome == Outcome.NO_BATTERY
 
 
 def test_only_blocks_in_force_are_heeded() -> None:
@@ -180,6 +239,25 @@ def test_every_block_stands_in_the_plans_of_a_simulation_and_is_carried_out(stor
     assert state[80] <= 2.0 + 1e-6
     planned = [episode.planned_cost for episode in episodes]
     assert planned[0] > free[0].planned_cost
+
+
+def test_a_block_out_of_reach_costs_no_money(store: Store) -> None:
+    """Full within a quarter of an hour: the penalties of the wish are in no sum of an episode."""
+    given = a_block(at(0), 0.25, kind=BlockKind.CHARGE, target_soc=1.0, block_id="full")
+    (task,) = simulated(store, given)
+    first = run_day(task).episodes[0]
+    found = read_episode(first)
+    missed = [v for v in found.violations if v.is_wish]
+    assert missed
+    assert sum(v.cost for v in missed) > 100.0
+    parts = found.bill + found.wear + found.penalty - found.terminal
+    assert found.penalty == 0.0
+    assert found.planned_cost == pytest.approx(parts, abs=3e-4)  # four decimals each
+    plan = found.plan()
+    assert plan.cost == pytest.approx(found.planned_cost, abs=1e-9)
+    assert plan.penalty == pytest.approx(plan.wish_cost)
+    assert plan.requests is not None
+    assert plan.requests.blocks[0].name == "full"
 
 
 def test_a_day_without_blocks_is_simulated_as_ever(store: Store) -> None:

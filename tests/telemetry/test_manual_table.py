@@ -100,6 +100,37 @@ def test_blocks_over_each_other_are_refused_with_both_named(each_store: Store) -
     assert seen(each_store, NOON) == ["one", "hot", "two"]
 
 
+def test_a_clock_that_was_set_back_brings_no_blocks_over_each_other(each_store: Store) -> None:
+    """Asked for at noon; then it is 11 again, and the block of noon will be in force."""
+    each_store.put_manual_block("villa", block())
+    back = NOON - HOUR
+    late = block("two", kind=BlockKind.HOLD, target_soc=None, created_at=back)
+    with pytest.raises(ManualBlockError, match=r"block two .* over block one .* clear that one"):
+        each_store.put_manual_block("villa", late)
+    # The cure works, by its name and for all of them.
+    (gone,) = each_store.clear_manual_blocks("villa", ["one"], cleared_at=back)
+    assert gone == replace(block(), cleared_at=back)
+    each_store.put_manual_block("villa", late)
+    assert [seen(each_store, at) for at in (back, NOON)] == [["two"], ["two"]]
+    before = back - HOUR
+    (gone,) = each_store.clear_manual_blocks("villa", None, cleared_at=before)
+    assert gone.block_id == "two"
+    with pytest.raises(ManualBlockError, match=r"block two .* is taken back already"):
+        each_store.clear_manual_blocks("villa", ["two"], cleared_at=before)
+
+
+def test_a_block_is_in_force_until_the_moment_it_was_taken_back_at(each_store: Store) -> None:
+    """Taken back at 13; then it is 12 again: until 13 plans still heed it, or it is cleared now."""
+    each_store.put_manual_block("villa", block())
+    each_store.clear_manual_blocks("villa", ["one"], cleared_at=NOON + HOUR)
+    late = block("two", kind=BlockKind.HOLD, target_soc=None)
+    with pytest.raises(ManualBlockError, match="over block one"):
+        each_store.put_manual_block("villa", late)
+    each_store.clear_manual_blocks("villa", ["one"], cleared_at=NOON)
+    each_store.put_manual_block("villa", late)
+    assert seen(each_store, NOON) == ["two"]
+
+
 def test_a_name_is_given_once(each_store: Store) -> None:
     each_store.put_manual_block("villa", block())
     with pytest.raises(ManualBlockError, match="another one of that name"):

@@ -241,6 +241,30 @@ def test_states_of_charge_and_switches(store: Store) -> None:
     assert seen.values[:, 0] == pytest.approx([0.40, 0.42, 3 / 15, 9 / 15])
 
 
+@pytest.mark.parametrize("kept_hours", [None, 1.5])
+def test_a_history_that_is_gone_takes_nothing_back(store: Store, kept_hours: float | None) -> None:
+    """Its database is made anew an hour and a half after ``START``, empty or from a backup."""
+    sensors = Sensors(energy=WIRED.energy, soc=SOC)
+    ticks = meter(0.01, 420)
+    charge = [(at, f"{50 + n % 7}") for n, (at, _) in enumerate(ticks)]
+    peer = FakePeer(now=START, live={LOAD: ticks, SOC: charge}, units={SOC: "%"})
+    for turn in range(6):
+        run(store, peer, START + turn * QUARTER + LATE, sensors)
+    channels = ["load_kwh", "soc_start", "soc_end"]
+    span = (START - HOUR, START + 5 * QUARTER)
+    before = store.observations("villa", channels, *span).values
+    assert np.isfinite(before).all()
+    back = START + 90 * MINUTE
+    until = back if kept_hours is None else START - timedelta(hours=kept_hours)
+    for name in (LOAD, SOC):
+        kept = [] if kept_hours is None else [s for s in peer.live[name] if s[0] < until]
+        kept += [] if kept_hours is None else [(until, "unavailable")]
+        peer.live[name] = [*kept, *(s for s in peer.live[name] if s[0] >= back)]
+    run(store, peer, back + QUARTER + LATE, sensors)
+    after = store.observations("villa", channels, *span).values
+    assert after.tolist() == before.tolist()
+
+
 @pytest.mark.parametrize("states", [(), ((START - 9 * HOUR, "unavailable"),)])
 def test_one_side_of_a_power_that_is_silent_stops_nothing(store: Store, states: States) -> None:
     # Without a number Home Assistant tells no unit: whether it is a power is not known.
@@ -300,6 +324,54 @@ def test_the_catch_up_after_a_standstill_is_never_taken_for_a_load(
     # 1.92 kWh came at once, less than would be a spike.
     assert found[np.isfinite(found)].max() <= 0.12 + 1e-9
     assert np.isnan(found[8:20]).all()
+
+
+def every_five_minutes(out: datetime, back: datetime) -> States:
+    """A meter of 0.04 kWh in 5 minutes, not read after ``out`` until ``back``; it counts on."""
+    ticks = [out + n * 5 * MINUTE for n in range(-70, 1)]
+    ticks += [back + n * 5 * MINUTE for n in range(70)]
+    return [(at, f"{1000 + 0.04 * ((at - ticks[0]) / (5 * MINUTE)):.3f}") for at in ticks]
+
+
+@pytest.mark.parametrize(
+    ("out", "minutes", "missing"),
+    [
+        pytest.param(timedelta(seconds=0.02), 65.1, range(5), id="some ms into a slot"),
+        pytest.param(timedelta(seconds=-0.02), 65.1, range(-1, 5), id="some ms before it"),
+        pytest.param(timedelta(minutes=7), 66.0, range(5), id="in the midst of a slot"),
+        pytest.param(timedelta(minutes=4), 80.0, range(6), id="for longer"),
+    ],
+)
+def test_a_standstill_is_measured_in_time_not_in_whole_slots(
+    store: Store, out: timedelta, minutes: float, missing: range
+) -> None:
+    """Home Assistant was dead for a bit more than an hour: neither zeros nor a lump are a load."""
+    states = every_five_minutes(START + out, START + out + timedelta(minutes=minutes))
+    week_before(store, 0.12, START - 5 * HOUR)
+    peer = FakePeer(now=START, live={LOAD: states})
+    with new_store() as late:
+        week_before(late, 0.12, START - 5 * HOUR)
+        for turn in range(-16, 13):
+            run(store, peer, START + turn * QUARTER + LATE)
+        for turn in (-16, 12):
+            run(late, peer, START + turn * QUARTER + LATE)
+        for one in (store, late):
+            found = loads(one, START - 2 * HOUR, START + 11 * QUARTER)
+            assert (np.flatnonzero(np.isnan(found)) - 8).tolist() == list(missing)
+            assert found[np.isfinite(found)] == pytest.approx(0.12, abs=1e-4)
+
+
+def test_a_load_that_rests_for_an_hour_by_its_meter_s_step_was_read(store: Store) -> None:
+    """0.2 kWh a tick, one in 66 minutes, where the house typically uses 0.2 kW: it may be so."""
+    ticks = [START + n * timedelta(minutes=66) for n in range(-5, 6)]
+    states = [(at, f"{1000 + 0.2 * n:.1f}") for n, at in enumerate(ticks)]
+    week_before(store, 0.05, START - 4 * HOUR)
+    sensors = Sensors(energy={**WIRED.energy, Channel.EV_KWH: (Source(entity_id="sensor.car"),)})
+    live = {LOAD: states, "sensor.car": meter(0.01, 600, start=START - 4 * HOUR)}
+    for turn in range(-12, 20):
+        run(store, FakePeer(now=START, live=live), START + turn * QUARTER + LATE, sensors)
+    found = loads(store, START - 2 * HOUR, START + 4 * HOUR)
+    assert np.isfinite(found).all()
 
 
 def test_a_catch_up_is_not_taken_for_the_step_of_the_meter(store: Store) -> None:

@@ -16,6 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from telemetry import Home
+from telemetry.database import cure_of
 from telemetry.errors import (
     HomeError,
     ReadOnlyError,
@@ -104,6 +105,13 @@ def test_unreadable_places(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="unable to open"):
         Store.open(tmp_path / "absent.sqlite", read_only=True)
     assert not (tmp_path / "absent.sqlite").exists()
+
+
+def test_a_full_disk_may_look_like_a_broken_one() -> None:
+    """With not one byte free SQLite says SQLITE_IOERR."""
+    fault = sqlite3.OperationalError("disk I/O error")
+    fault.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+    assert cure_of(fault).startswith("the disk is full or does not answer")
 
 
 def test_read_only_store(tmp_path: Path, villa: Home) -> None:

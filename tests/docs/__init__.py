@@ -1,0 +1,1 @@
+"""Every command that README and docs show is executed, in the order of its page."""
