@@ -216,6 +216,7 @@ def _notes(found: WhatIfDays, currency: str) -> Iterator[str]:
                 yield _told(result.target, currency)
     else:
         yield from _missed(found)
+        yield from _dearer(found, currency)
     notes = {result.note for row in found.results for result in row if result.note}
     yield from sorted(notes)
 
@@ -235,6 +236,8 @@ def _told(target: Target, currency: str) -> str:
             f"; planned with wear {used.wear_cost_per_kwh:.3f} and margin "
             f"{used.export_margin_per_kwh:.3f} {currency}/kWh"
         )
+    if target.gap > _SHOWN:
+        text += f"; at most {target.gap:.2f} {currency} dearer than the best plan"
     return text if target.reached else f"{text}. Not reached ({target.limit}): {target.reason}"
 
 
@@ -249,6 +252,15 @@ def _missed(found: WhatIfDays) -> Iterator[str]:
         if missed:
             parts = ", ".join(f"{limit} on {many(n, 'day')}" for limit, n in missed.items())
             yield f"{case}: not reached: {parts}"
+
+
+def _dearer(found: WhatIfDays, currency: str) -> Iterator[str]:
+    """Yield how much dearer than the best plans those of each what-if are at most, in all."""
+    for place, case in enumerate(found.cases):
+        targets = (row[place].target for row in found.results)
+        gap = sum(one.gap for one in targets if one is not None and not isnan(one.gap))
+        if gap > _SHOWN:
+            yield f"{case}: in all at most {gap:.2f} {currency} dearer than the best plans"
 
 
 def _fixed(value: float, *, signed: bool = False) -> str:

@@ -59,8 +59,6 @@ _RESTS = (
     "{rests:.2f} kWh stored at the start are more than the battery holds: they rest beside it, "
     "worth in the end what they would have been"
 )
-_GAP = "the plan costs at most {gap:.2f} more than the best one"
-_SHOWN_MONEY = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -308,6 +306,4 @@ def _result(
     notes = [note] if note else []
     if rests > 0.0:
         notes.append(_RESTS.format(rests=rests))
-    if target is not None and target.gap > _SHOWN_MONEY:
-        notes.append(_GAP.format(gap=target.gap))
     return LabResult(case=case, baseline=base, scenario=other, target=target, note=". ".join(notes))
