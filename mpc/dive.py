@@ -4,7 +4,7 @@ The relaxation, tightened by (X7) of ``exactness``, rarely leaves more than some
 they sell while the house buys or while the battery charges. A dive decides the clearest half of
 them, in the end all, solves again from the last basis, and goes on until none is undecided:
 
-    share of selling = counted / (discharge_max - net),  against that of charging, or half   (V1)
+    share of selling = counted / (discharge_max - net),  against that of charging, or half   (X8)
 
 What it finds is a plan, and the tightened relaxation a bound of its cost: how far they lie apart
 says whether a search is worth its time. Units: kWh per slot at the AC bus.
@@ -74,7 +74,7 @@ class _State(NamedTuple):
     Attributes:
         sells: whether it sells.
         undecided: whether it does so while the house buys, or the battery charges.
-        selling: share of selling less that of charging, or less one half (V1).
+        selling: share of selling less that of charging, or less one half (X8).
     """
 
     sells: Mask

@@ -53,7 +53,7 @@ def whatif_day(
             "--export-kwh",
             metavar="KWH...",
             min=0.0,
-            help="Export so much more from the battery at the price peaks: 2 4 6 10.",
+            help="Export so much more from the battery over the day: 2 4 6 10.",
         ),
     ] = None,
     at_any_cost: Annotated[

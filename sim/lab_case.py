@@ -96,10 +96,10 @@ class WhatIf:
     """What is different; without any argument nothing is.
 
     Attributes:
-        export_kwh: battery energy to give to the grid at the price peaks of the day, beyond the net
-            load and additional to the baseline.
+        export_kwh: battery energy to give to the grid over the day, beyond the net load and on top
+            of what the baseline gives.
         at_any_cost: ask for it where no plan of this home would sell at all, too.
-        battery_kwh: capacity; the state-of-charge window keeps its share of it.
+        battery_kwh: capacity; the state-of-charge window keeps its share of it, the power stays.
         battery_kw: power in and out.
         battery_export: whether the battery may export; None: as the home has it.
         tariff: what is paid on top of spot.
