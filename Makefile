@@ -55,9 +55,9 @@ unit: $(VENV)/.all
 
 # Two halves of all tests, one a core; a test holds that they are all.
 unit-plans:
-	$(BIN)/pytest tests/mpc tests/forecast tests/sim tests/rlenv tests/test_docs.py
+	$(BIN)/pytest tests/mpc tests/forecast tests/sim tests/rlenv tests/docs tests/test_docs.py
 unit-house:
-	$(BIN)/pytest tests/runners tests/telemetry tests/live tests/peers tests/docs tests/test_floors.py
+	$(BIN)/pytest tests/runners tests/telemetry tests/live tests/peers tests/test_floors.py
 
 bench: $(VENV)/.all
 	$(BIN)/python -m benchmarks.report
