@@ -2,7 +2,7 @@
 
 Without wishes it is ``sim.replay`` with the storage engine, and HiGHS where that cannot plan a
 slot. With an export target or blocks every slot is planned by HiGHS with what is left of them.
-Where the plan sells, the battery serves the load that comes and exports what is planned, in a block
+Where the plan sells, the battery serves the load that comes and exports what is planned; in a block
 it moves as planned, in every other slot by the value of its energy.
 Units: kWh per 15-minute slot, currency per kWh.
 """

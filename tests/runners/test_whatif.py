@@ -429,7 +429,7 @@ def test_it_writes_nothing_but_what_was_asked_for(folder: Path) -> None:
         (("--block", "sell@02:00-03:00"), 2, "is no block; write e.g."),
         (("--block", "hold@02:00-25:00"), 2, "is no block; write e.g."),
         (("--block", "hold@02:07-03:00"), 65, "an aware quarter-hour"),
-        (("--block", "hold@04:00-02:00"), 65, "does not lie within a local day"),
+        (("--block", "hold@04:00-02:00"), 2, "does not lie within a local day"),
         (
             ("--block", "charge@01:00-03:00", "--block", "hold@02:00-04:00"),
             65,
@@ -438,7 +438,11 @@ def test_it_writes_nothing_but_what_was_asked_for(folder: Path) -> None:
         (("--block", "charge@01:00-03:00=40"), 65, "the battery's window"),
         (("--day", "2024-01-01", "--export-kwh", "2"), 65, "import more history"),
         (("--day", "2025-06-14", "--export-kwh", "2", "--hindsight"), 65, "is missing"),
-        (("--day", "2025-06-12", "--until", "2025-06-10", "--export-kwh", "2"), 2, "earlier one"),
+        (
+            ("--day", "2025-06-12", "--until", "2025-06-10", "--export-kwh", "2"),
+            2,
+            "--day: 2025-06-12",
+        ),
         (("--day", "12 June", "--export-kwh", "2"), 2, "is no date"),
         (("--export-kwh", "2", "--soc-percent", "50"), 2, "not both"),
     ],

@@ -212,7 +212,8 @@ def test_a_wish_never_pays_and_always_adds_up(
     assert target.realised_kwh >= -1e-6
     plan = result.scenario.plan
     assert plan is not None
-    assert plan.status == "optimal"
+    if target.reached:
+        assert plan.gap <= 0.01 * kwh * plan.import_price.max()
 
 
 @pytest.mark.parametrize("day", [date(2025, 3, 30), date(2025, 10, 26)])
