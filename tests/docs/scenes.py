@@ -318,6 +318,11 @@ def _trained(reader: Reader, _request: pytest.FixtureRequest) -> None:
     (reader.folder / "models").mkdir()
 
 
+def _a_few_days(reader: Reader, _request: pytest.FixtureRequest) -> None:
+    """The month takes a minute; tests/sim/test_lab_real.py looks at its sum."""
+    reader.variables["AUGUST"] = "--day 2025-08-04 --until 2025-08-06"
+
+
 def _first_block(reader: Reader, _request: pytest.FixtureRequest) -> None:
     """The reader takes an id from the list."""
     reader.instead["ID"] = re.findall(r"\b[0-9a-f]{8}\b", reader.type("darkstar manual list"))[0]
@@ -326,6 +331,7 @@ def _first_block(reader: Reader, _request: pytest.FixtureRequest) -> None:
 _AUTUMN = part("2025-09-20", "2025-12-03")
 _JUNE = part("2025-05-28", "2025-06-03")
 _EXPORT = "darkstar whatif day $VILLA $AUGUST --no-battery-export --replay"
+_TARGETS = "darkstar whatif day $VILLA $AUGUST --export-kwh 2 4 6 10 --hindsight"
 _CREDIT = "--no-tax-credit --both"
 _BIGGER = "--day 2025-07-08 --until 2025-09-29 --battery-kwh 20 --replay"
 
@@ -372,6 +378,7 @@ SCENES: dict[tuple[str, str], Scene] = {
     ),
     ("docs/lab.md", "is-exporting-at-the-price-peak-worth-it"): Scene(
         make=villa,
+        before={_TARGETS: _a_few_days},
         after={_EXPORT: _told("+84.19"), f"{_EXPORT} {_CREDIT}": _told("+32.58")},
         real_data=True,
     ),

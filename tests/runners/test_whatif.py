@@ -347,7 +347,7 @@ def test_json_to_stdout_leaves_tables_to_stderr(folder: Path) -> None:
 
 def test_days_in_rows_and_days_at_once(folder: Path) -> None:
     span = ("--day", "2025-06-11", "--until", "2025-06-12", *SOC)
-    rows = told(whatif(folder, *span, "--export-kwh", "2", "130", "--replay", "--at-any-cost"))
+    rows = told(whatif(folder, *span, "--export-kwh", "2", "130", "--hindsight", "--at-any-cost"))
     assert "Wed 2025-06-11" in rows
     assert "export 130 kWh more, at any cost: not reached:" in rows
     assert "!: target not reached" in rows
