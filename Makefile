@@ -13,7 +13,9 @@ RL_VENV := .venv-rl
 RUN_EXTRAS := forecast,live,mariadb,plot,replay,rl
 ALL_EXTRAS := cluster,forecast,live,mariadb,parquet,plot,reference,replay,rl,test
 
-.PHONY: demo test lint types unit unit-plans unit-house bench results rl-check lock clean
+PARTS := unit-commands unit-planner unit-house unit-replay unit-facts
+
+.PHONY: demo test lint types unit $(PARTS) bench results rl-check lock clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "need Python 3.11 or newer: make PYTHON=python3.12")'
@@ -50,14 +52,20 @@ types: $(VENV)/.all
 unit: $(VENV)/.all
 	@$(MAKE) --no-print-directory $(HA_VENV)/.ready || \
 		echo 'WARNING: Home Assistant was not built (why: above), tests against the real one skip' >&2
-	$(MAKE) --no-print-directory -j2 --output-sync=target unit-plans unit-house
+	$(MAKE) --no-print-directory -j2 --output-sync=target $(PARTS)
 	$(BIN)/pytest benchmarks --benchmark-disable -q
 
-# Two halves of all tests, one a core; a test holds that they are all.
-unit-plans:
-	$(BIN)/pytest tests/mpc tests/forecast tests/sim tests/rlenv tests/docs tests/test_docs.py
+# All tests in parts, two at a time, the long ones first; a test holds that they are all.
+unit-commands:
+	$(BIN)/pytest tests/runners
+unit-planner:
+	$(BIN)/pytest tests/mpc tests/forecast
 unit-house:
-	$(BIN)/pytest tests/runners tests/telemetry tests/live tests/peers tests/test_floors.py
+	$(BIN)/pytest tests/live tests/peers tests/docs
+unit-replay:
+	$(BIN)/pytest tests/sim tests/rlenv
+unit-facts:
+	$(BIN)/pytest tests/telemetry tests/test_docs.py tests/test_floors.py
 
 bench: $(VENV)/.all
 	$(BIN)/python -m benchmarks.report

@@ -33,7 +33,7 @@ def run_all() -> list[LabResult]:
     ]
 
 
-def test_targets(benchmark: BenchmarkFixture) -> None:
+def test_lab_targets(benchmark: BenchmarkFixture) -> None:
     facts()
     results = benchmark.pedantic(run_all, rounds=3, warmup_rounds=1)
     assert len(results) == 80

@@ -168,7 +168,7 @@ def test_an_environment_is_light() -> None:
 
 
 def test_make_runs_every_test() -> None:
-    """The halves that ``make unit`` runs side by side leave nothing out, and nothing twice."""
+    """The parts that ``make unit`` runs leave nothing out, and nothing twice."""
     text = (REPO / "Makefile").read_text("utf-8")
     asked = [
         word for line in text.splitlines() if "/pytest tests/" in line for word in line.split()
