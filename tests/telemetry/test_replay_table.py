@@ -26,6 +26,7 @@ from telemetry.replay_table import SERIES, ReplayDay, StoredReplay, _day, _day_o
 from telemetry.schema import metadata
 from telemetry.sql import WriteCounts
 from telemetry.store import Store
+from telemetry.upgrade import upgrade_store
 
 # Three local days of Stockholm around the end of summer time: 96, 100 and 96 slots.
 STARTS = (
@@ -346,6 +347,7 @@ def test_a_store_of_0002_keeps_its_data(tmp_path: Path, villa: Home) -> None:
             conn.exec_driver_sql(statement)
     engine.dispose()
     start = datetime(1970, 1, 1, tzinfo=UTC)
+    assert upgrade_store(path) == "0002"
     with Store.open(path) as store:
         assert [home.home_id for home in store.homes()] == ["old"]
         seen = store.observations("old", ["load_kwh"], start, start + timedelta(hours=1))
